@@ -1,0 +1,253 @@
+"""Original ID Merge: `$identify`, `$create_alias` and `$merge` join clusters of ids, each under its own guards.
+
+Rules follow Mixpanel's documentation and decision diagrams (`docs`), the size of a cluster what was observed. A refusal
+is silent: the event is stored with the reason on it, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from harness.event import DEVICE_PREFIX, Endpoint, Event, Json, id_text
+from harness.identity.clusters import Clusters
+from harness.identity.model import Arrival, Caution, Cluster, Decision, IdentityModel, Kind
+from harness.identity.settings import WARN_SHARE, IdentitySettings
+
+_STRICT_V4: Final = re.compile(
+    r"(?:\$device:)?[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII
+).fullmatch
+_FORMS: Final = {
+    "strict_v4": _STRICT_V4,
+    "compat": re.compile(r"(?:\$device:)?[0-9a-f]+(?:-[0-9a-f]+){4}", re.IGNORECASE | re.ASCII).fullmatch,
+    "php_loose": re.compile(r"(?:\$device:)?[a-z0-9]*(?:-[a-z0-9]*){4}", re.IGNORECASE | re.ASCII).fullmatch,
+}
+
+
+_RULE_OF_KIND: Final[dict[Kind, str]] = {
+    "identify": "original.identify",
+    "alias": "original.alias",
+    "merge": "original.merge",
+}
+
+
+class OriginalModel(IdentityModel):
+    """The identity clusters of a project with Original ID Merge."""
+
+    id_merge = "original"
+
+    def __init__(self, settings: IdentitySettings | None = None) -> None:
+        super().__init__(settings)
+        chosen = self.settings
+        self._clusters = Clusters()
+        self._form = _FORMS[chosen.anon_id_form]
+        self._equivalent = chosen.device_prefix_equivalent
+        self._anon_only = chosen.assigned_rule == "anon_only"
+        self._prefixed: set[str] = set()
+        self._limit = chosen.max_cluster_ids
+        self._warn_size = max(2, int(self._limit * WARN_SHARE))
+        self._identified: set[int] = set()
+        self._identified_roots: set[int] = set()
+        self._assigned: dict[int, list[int]] = {}
+        self._aliases: set[str] = set()
+        self._canonicals: dict[int, str] = {}
+
+    def add(
+        self, event: Event, *, index: int | None = None, endpoint: Endpoint = "import", arrival_ms: int = 0
+    ) -> Arrival:
+        """Take one event; see `IdentityModel.add`."""
+        at = self._next_index(index)
+        properties = event.properties
+        sent = properties.get("distinct_id")
+        received = sent if type(sent) is str else id_text(sent)
+        name = event.name
+        if name == "$identify":
+            decision = self._identify(properties, received, at)
+            received = received or decision.ids[1]
+        elif name == "$create_alias":
+            decision = self._create_alias(properties, received, at)
+        elif name == "$merge":
+            decision = self._merge(properties, endpoint, at)
+            received = received or (decision.ids[0] if decision.ids else "")
+        else:
+            stored = self._key(received)
+            if stored:
+                self._number(stored, at)
+            return Arrival(received, stored, None)
+        self.decisions.append(decision)
+        stored = self._key(received)
+        if stored not in self._clusters and stored:
+            self._number(stored, at)
+        return Arrival(received, stored, decision)
+
+    def settled(self, stored: str) -> str:
+        """Return the canonical distinct_id; in original it is picked by the policy of the settings."""
+        return self.resolve(stored)
+
+    def resolve(self, distinct_id: str) -> str:
+        """Return the canonical distinct_id of an id; an unknown one is its own."""
+        key = self._key(distinct_id)
+        number = self._clusters.number(key)
+        return key if number is None else self._canonical(self._clusters.find(number))
+
+    def knows(self, distinct_id: str) -> bool:
+        """Return whether any event carried or named this id."""
+        return self._key(distinct_id) in self._clusters
+
+    def members(self, distinct_id: str) -> tuple[str, ...]:
+        """Return all ids of the cluster of an id, sorted: the set of its possible canonical ids."""
+        key = self._key(distinct_id)
+        number = self._clusters.number(key)
+        if number is None:
+            return (key,)
+        return tuple(sorted(map(self._clusters.text, self._clusters.numbers_of(number))))
+
+    def clusters(self) -> list[Cluster]:
+        """Return every cluster, sorted."""
+        found = (Cluster(self._canonical(root), self.members(self._clusters.text(root))) for root in self._roots())
+        return sorted(found, key=lambda cluster: cluster.ids)
+
+    def _roots(self) -> list[int]:
+        return list(self._clusters.roots())
+
+    def _key(self, text: str) -> str:
+        if self._equivalent and text.startswith(DEVICE_PREFIX):
+            return text[len(DEVICE_PREFIX) :]
+        return text
+
+    def _number(self, text: str, at: int) -> int:
+        number = self._clusters.number(text)
+        if number is not None:
+            return number
+        if text.startswith(DEVICE_PREFIX):
+            bare = text[len(DEVICE_PREFIX) :]
+            self._prefixed.add(bare)
+            if bare in self._clusters:
+                self._caution_twins(bare, at)
+        elif text in self._prefixed:
+            self._caution_twins(text, at)
+        return self._clusters.add(text)
+
+    def _caution_twins(self, bare: str, at: int) -> None:
+        message = f"{bare!r} and {DEVICE_PREFIX + bare!r} both occur; in original they are two different ids"
+        self.cautions.append(Caution("original.device_prefix", at, (bare, DEVICE_PREFIX + bare), message))
+
+    def _identify(self, properties: Mapping[str, Json], received: str, at: int) -> Decision:
+        get = properties.get
+        identified = self._key(id_text(get("$identified_id")) or received)
+        anonymous = self._key(id_text(get("$anon_id")) or id_text(get("$anon_distinct_id")))
+        ids = (anonymous, identified)
+        user = self._number(identified, at) if identified else -1
+        anon = self._number(anonymous, at) if anonymous else -1
+        if anon == user:
+            text = f"Identified and anon ID are same in the identify request {anonymous}"
+            return Decision("identify", ids, "refused", "errSameIDs", "original.same_ids", at, text)
+        if not _STRICT_V4(anonymous) and not self._passes_form(anonymous, at):
+            text = f"$anon_distinct_id didn't match expected GUID pattern: {anonymous}"
+            reason = "errAnonDistinctIdNonGUIDForm"
+            return Decision("identify", ids, "refused", reason, "original.anon_id_form", at, text)
+        if user < 0:
+            return Decision("identify", ids, "refused", None, "original.incomplete", at)
+        a = self._clusters.find(anon)
+        if anon in self._assigned if self._anon_only else a in self._identified_roots:
+            return self._assigned_already(ids, anon, user, at)
+        decision = self._unite("identify", ids, a, user, at)
+        if decision.outcome == "merged":
+            self._identified.add(user)
+            self._identified_roots.add(self._clusters.find(user))
+            self._assigned.setdefault(anon, []).append(user)
+        return decision
+
+    def _passes_form(self, anonymous: str, at: int) -> bool:
+        if not self._form(anonymous):
+            return False
+        message = f"the anonymous id {anonymous!r} is no UUID of version 4; the real server may refuse it"
+        self.cautions.append(Caution("original.anon_not_v4", at, (anonymous,), message))
+        return True
+
+    def _assigned_already(self, ids: tuple[str, str], anon: int, user: int, at: int) -> Decision:
+        if self.settings.reidentify_same_pair == "noop" and user in self._assigned.get(anon, ()):
+            return Decision("identify", ids, "already", None, "original.one_cluster", at)
+        text = f"$anon_distinct_id already identified: {ids[0]}"
+        reason = "errAnonDistinctIdAssignedAlready"
+        return Decision("identify", ids, "refused", reason, "original.assigned_already", at, text)
+
+    def _create_alias(self, properties: Mapping[str, Json], received: str, at: int) -> Decision:
+        get = properties.get
+        alias = self._key(id_text(get("alias")))
+        target = self._key(received)
+        ids = (alias, target)
+        numbers = [self._number(text, at) for text in ids if text]
+        if len(numbers) < 2:
+            return Decision("alias", ids, "refused", None, "original.incomplete", at)
+        if alias in self._aliases:
+            text = "alias already exists with the id"
+            return Decision("alias", ids, "refused", "errAliasAlreadyExists", "original.alias_exists", at, text)
+        decision = self._unite("alias", ids, numbers[0], numbers[1], at)
+        if decision.outcome != "refused":
+            self._aliases.add(alias)
+        return decision
+
+    def _merge(self, properties: Mapping[str, Json], endpoint: Endpoint, at: int) -> Decision:
+        named = properties.get("$distinct_ids")
+        ids = tuple(self._key(id_text(value)) for value in named) if isinstance(named, (list, tuple)) else ()
+        numbers = [self._number(text, at) for text in ids if text]
+        if endpoint == "track":
+            return Decision("merge", ids, "ignored", None, "original.merge_by_track", at)
+        if len(ids) != 2 or len(numbers) != 2:
+            return Decision("merge", ids, "refused", None, "original.incomplete", at)
+        return self._unite("merge", ids, numbers[0], numbers[1], at)
+
+    def _unite(self, kind: Kind, ids: tuple[str, ...], first: int, second: int, at: int) -> Decision:
+        a, b = self._clusters.find(first), self._clusters.find(second)
+        if a == b:
+            return Decision(kind, ids, "already", None, "original.one_cluster", at)
+        size = self._clusters.size(a) + self._clusters.size(b)
+        if size > self._limit:
+            return self._too_many(kind, ids, size, at)
+        self._join(a, b, ids, at)
+        return Decision(kind, ids, "merged", None, _RULE_OF_KIND[kind], at)
+
+    def _too_many(self, kind: Kind, ids: tuple[str, ...], size: int, at: int) -> Decision:
+        text = f"too many distinctIDs mapped together, Cluster size: {size} Max limit: {self._limit}"
+        return Decision(kind, ids, "refused", "errManyIDs", "original.too_many_ids", at, text)
+
+    def _join(self, a: int, b: int, ids: tuple[str, ...], at: int) -> int:
+        before = max(self._clusters.size(a), self._clusters.size(b))
+        identified = self._identified_roots
+        was_identified = a in identified or b in identified
+        self._canonicals.pop(a, None)
+        self._canonicals.pop(b, None)
+        root = self._clusters.join(a, b)
+        if was_identified:
+            identified.discard(a)
+            identified.discard(b)
+            identified.add(root)
+        size = self._clusters.size(root)
+        if size >= self._warn_size > before:
+            message = f"the cluster of {ids[-1]!r} has {size} ids; at {self._limit} it refuses every further one"
+            self.cautions.append(Caution("original.near_limit", at, ids, message))
+        return root
+
+    def _canonical(self, root: int) -> str:
+        known = self._canonicals.get(root)
+        if known is None:
+            known = self._canonicals[root] = self._clusters.text(self._pick(root))
+        return known
+
+    def _pick(self, root: int) -> int:
+        members = self._clusters.numbers_of(root)
+        policy = self.settings.canonical
+        if policy == "first_seen":
+            return min(members)
+        if policy == "user_first":
+            return min(members, key=lambda number: (number not in self._identified, number))
+        key = self.settings.canonical_seed.to_bytes(16, "big", signed=True)
+        text = self._clusters.text
+        return min(members, key=lambda number: _lot(key, text(number)))
+
+
+def _lot(key: bytes, text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=key, digest_size=16).digest()

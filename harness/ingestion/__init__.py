@@ -1,0 +1,1 @@
+"""What Mixpanel's door lets in: `/track`, `/import` and their answers."""

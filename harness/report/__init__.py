@@ -1,0 +1,1 @@
+"""Reports, all written from one results object."""

@@ -1,0 +1,1 @@
+"""Scenario files: the format, the run, and the checks."""
