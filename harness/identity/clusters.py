@@ -1,7 +1,8 @@
 """Disjoint sets of ids: joining is near constant time, and members are listed without copying on a merge.
 
-Each id has a number in order of first appearance. The members of a cluster form a ring through `_next`, so two
-clusters are joined by exchanging two entries, whatever their size.
+Each id has a number in order of first appearance. A root holds the size of its cluster as a negative number. The
+members of a cluster form a ring through `_next`, so two clusters are joined by exchanging two entries, whatever
+their size.
 """
 
 from __future__ import annotations
@@ -10,58 +11,49 @@ from collections.abc import Iterator
 
 
 class Clusters:
-    """Ids in disjoint clusters."""
+    """Ids in disjoint clusters.
+
+    Attributes:
+        numbers: the number of every known id; to be read only.
+    """
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
         self._ids: list[str] = []
-        self._parent: list[int] = []
-        self._size: list[int] = []
+        self._above: list[int] = []
         self._next: list[int] = []
 
-    def __contains__(self, text: str) -> bool:
-        return text in self._numbers
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def number(self, text: str) -> int | None:
-        """Return the number of a known id."""
-        return self._numbers.get(text)
-
     def add(self, text: str) -> int:
-        """Return the number of an id, which is alone at first."""
-        number = self._numbers.get(text)
-        if number is not None:
-            return number
+        """Return the number of a new id, which is alone at first."""
         number = len(self._ids)
-        self._numbers[text] = number
+        self.numbers[text] = number
         self._ids.append(text)
-        self._parent.append(number)
-        self._size.append(1)
+        self._above.append(-1)
         self._next.append(number)
         return number
 
     def find(self, number: int) -> int:
         """Return the root of a cluster; equal roots mean one cluster."""
-        parent = self._parent
-        above = parent[number]
-        while above != number:
-            higher = parent[above]
-            parent[number] = higher
-            number, above = higher, parent[higher]
-        return number
+        above = self._above
+        up = above[number]
+        if up < 0:
+            return number
+        while (higher := above[up]) >= 0:
+            above[number] = higher
+            number, up = up, higher
+        return up
 
     def size(self, root: int) -> int:
         """Return how many ids the cluster of a root has."""
-        return self._size[root]
+        return -self._above[root]
 
     def join(self, a: int, b: int) -> int:
         """Make one cluster of the clusters of two different roots; return the root it has then."""
-        if self._size[a] < self._size[b]:
+        above = self._above
+        if above[a] > above[b]:
             a, b = b, a
-        self._parent[b] = a
-        self._size[a] += self._size[b]
+        above[a] += above[b]
+        above[b] = a
         ring = self._next
         ring[a], ring[b] = ring[b], ring[a]
         return a
@@ -82,4 +74,4 @@ class Clusters:
 
     def roots(self) -> Iterator[int]:
         """Yield the root of every cluster, in order of their numbers."""
-        return (number for number, above in enumerate(self._parent) if number == above)
+        return (number for number, up in enumerate(self._above) if up < 0)

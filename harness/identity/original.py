@@ -42,9 +42,11 @@ class OriginalModel(IdentityModel):
         super().__init__(settings)
         chosen = self.settings
         self._clusters = Clusters()
+        self._numbers = self._clusters.numbers
         self._form = _FORMS[chosen.anon_id_form]
         self._equivalent = chosen.device_prefix_equivalent
         self._anon_only = chosen.assigned_rule == "anon_only"
+        self._keep_pairs = self._anon_only or chosen.reidentify_same_pair == "noop"
         self._prefixed: set[str] = set()
         self._limit = chosen.max_cluster_ids
         self._warn_size = max(2, int(self._limit * WARN_SHARE))
@@ -78,7 +80,7 @@ class OriginalModel(IdentityModel):
             return Arrival(received, stored, None)
         self.decisions.append(decision)
         stored = self._key(received)
-        if stored not in self._clusters and stored:
+        if stored not in self._numbers and stored:
             self._number(stored, at)
         return Arrival(received, stored, decision)
 
@@ -89,28 +91,27 @@ class OriginalModel(IdentityModel):
     def resolve(self, distinct_id: str) -> str:
         """Return the canonical distinct_id of an id; an unknown one is its own."""
         key = self._key(distinct_id)
-        number = self._clusters.number(key)
+        number = self._numbers.get(key)
         return key if number is None else self._canonical(self._clusters.find(number))
 
     def knows(self, distinct_id: str) -> bool:
         """Return whether any event carried or named this id."""
-        return self._key(distinct_id) in self._clusters
+        return self._key(distinct_id) in self._numbers
 
     def members(self, distinct_id: str) -> tuple[str, ...]:
         """Return all ids of the cluster of an id, sorted: the set of its possible canonical ids."""
         key = self._key(distinct_id)
-        number = self._clusters.number(key)
+        number = self._numbers.get(key)
         if number is None:
             return (key,)
         return tuple(sorted(map(self._clusters.text, self._clusters.numbers_of(number))))
 
     def clusters(self) -> list[Cluster]:
         """Return every cluster, sorted."""
-        found = (Cluster(self._canonical(root), self.members(self._clusters.text(root))) for root in self._roots())
+        found = (
+            Cluster(self._canonical(root), self.members(self._clusters.text(root))) for root in self._clusters.roots()
+        )
         return sorted(found, key=lambda cluster: cluster.ids)
-
-    def _roots(self) -> list[int]:
-        return list(self._clusters.roots())
 
     def _key(self, text: str) -> str:
         if self._equivalent and text.startswith(DEVICE_PREFIX):
@@ -118,13 +119,13 @@ class OriginalModel(IdentityModel):
         return text
 
     def _number(self, text: str, at: int) -> int:
-        number = self._clusters.number(text)
+        number = self._numbers.get(text)
         if number is not None:
             return number
         if text.startswith(DEVICE_PREFIX):
             bare = text[len(DEVICE_PREFIX) :]
             self._prefixed.add(bare)
-            if bare in self._clusters:
+            if bare in self._numbers:
                 self._caution_twins(bare, at)
         elif text in self._prefixed:
             self._caution_twins(text, at)
@@ -136,8 +137,12 @@ class OriginalModel(IdentityModel):
 
     def _identify(self, properties: Mapping[str, Json], received: str, at: int) -> Decision:
         get = properties.get
-        identified = self._key(id_text(get("$identified_id")) or received)
-        anonymous = self._key(id_text(get("$anon_id")) or id_text(get("$anon_distinct_id")))
+        sent = get("$identified_id")
+        identified = received if sent is None else id_text(sent) or received
+        sent = get("$anon_id")
+        anonymous = id_text(get("$anon_distinct_id")) if sent is None else id_text(sent)
+        if self._equivalent:
+            identified, anonymous = self._key(identified), self._key(anonymous)
         ids = (anonymous, identified)
         user = self._number(identified, at) if identified else -1
         anon = self._number(anonymous, at) if anonymous else -1
@@ -151,13 +156,14 @@ class OriginalModel(IdentityModel):
         if user < 0:
             return Decision("identify", ids, "refused", None, "original.incomplete", at)
         a = self._clusters.find(anon)
-        if anon in self._assigned if self._anon_only else a in self._identified_roots:
+        if (anon in self._assigned) if self._anon_only else (a in self._identified_roots):
             return self._assigned_already(ids, anon, user, at)
         decision = self._unite("identify", ids, a, user, at)
         if decision.outcome == "merged":
             self._identified.add(user)
             self._identified_roots.add(self._clusters.find(user))
-            self._assigned.setdefault(anon, []).append(user)
+            if self._keep_pairs:
+                self._assigned.setdefault(anon, []).append(user)
         return decision
 
     def _passes_form(self, anonymous: str, at: int) -> bool:
@@ -201,35 +207,36 @@ class OriginalModel(IdentityModel):
         return self._unite("merge", ids, numbers[0], numbers[1], at)
 
     def _unite(self, kind: Kind, ids: tuple[str, ...], first: int, second: int, at: int) -> Decision:
-        a, b = self._clusters.find(first), self._clusters.find(second)
+        clusters = self._clusters
+        a, b = clusters.find(first), clusters.find(second)
         if a == b:
             return Decision(kind, ids, "already", None, "original.one_cluster", at)
-        size = self._clusters.size(a) + self._clusters.size(b)
-        if size > self._limit:
-            return self._too_many(kind, ids, size, at)
-        self._join(a, b, ids, at)
+        larger, smaller = clusters.size(a), clusters.size(b)
+        if larger < smaller:
+            larger, smaller = smaller, larger
+        size = larger + smaller
+        if size >= self._warn_size:
+            if size > self._limit:
+                return self._too_many(kind, ids, size, at)
+            if larger < self._warn_size:
+                message = f"the cluster of {ids[-1]!r} has {size} ids; at {self._limit} it refuses every further one"
+                self.cautions.append(Caution("original.near_limit", at, ids, message))
+        self._join(a, b)
         return Decision(kind, ids, "merged", None, _RULE_OF_KIND[kind], at)
 
     def _too_many(self, kind: Kind, ids: tuple[str, ...], size: int, at: int) -> Decision:
         text = f"too many distinctIDs mapped together, Cluster size: {size} Max limit: {self._limit}"
         return Decision(kind, ids, "refused", "errManyIDs", "original.too_many_ids", at, text)
 
-    def _join(self, a: int, b: int, ids: tuple[str, ...], at: int) -> int:
-        before = max(self._clusters.size(a), self._clusters.size(b))
-        identified = self._identified_roots
-        was_identified = a in identified or b in identified
-        self._canonicals.pop(a, None)
-        self._canonicals.pop(b, None)
+    def _join(self, a: int, b: int) -> None:
         root = self._clusters.join(a, b)
-        if was_identified:
-            identified.discard(a)
-            identified.discard(b)
-            identified.add(root)
-        size = self._clusters.size(root)
-        if size >= self._warn_size > before:
-            message = f"the cluster of {ids[-1]!r} has {size} ids; at {self._limit} it refuses every further one"
-            self.cautions.append(Caution("original.near_limit", at, ids, message))
-        return root
+        child = b if root == a else a
+        if child in self._identified_roots:
+            self._identified_roots.discard(child)
+            self._identified_roots.add(root)
+        if self._canonicals:
+            self._canonicals.pop(a, None)
+            self._canonicals.pop(b, None)
 
     def _canonical(self, root: int) -> str:
         known = self._canonicals.get(root)
