@@ -16,16 +16,17 @@ from harness.identity.clusters import Clusters
 from harness.identity.model import Arrival, Caution, Cluster, Decision, IdentityModel, Kind
 from harness.identity.settings import WARN_SHARE, IdentitySettings
 
+_HEX: Final = "[0-9a-fA-F]"
 _STRICT_V4: Final = re.compile(
-    r"(?:\$device:)?[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII
+    rf"(?:\$device:)?{_HEX}{{8}}-{_HEX}{{4}}-4{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}"
 ).fullmatch
 _FORMS: Final = {
     "strict_v4": _STRICT_V4,
-    "compat": re.compile(r"(?:\$device:)?[0-9a-f]+(?:-[0-9a-f]+){4}", re.IGNORECASE | re.ASCII).fullmatch,
-    "php_loose": re.compile(r"(?:\$device:)?[a-z0-9]*(?:-[a-z0-9]*){4}", re.IGNORECASE | re.ASCII).fullmatch,
+    "compat": re.compile(rf"(?:\$device:)?{_HEX}+(?:-{_HEX}+){{4}}").fullmatch,
+    "php_loose": re.compile(r"(?:\$device:)?[a-zA-Z0-9]*(?:-[a-zA-Z0-9]*){4}").fullmatch,
 }
-
-
+_NO_ID: Final = -1
+_new = tuple.__new__
 _RULE_OF_KIND: Final[dict[Kind, str]] = {
     "identify": "original.identify",
     "alias": "original.alias",
@@ -60,7 +61,8 @@ class OriginalModel(IdentityModel):
         self, event: Event, *, index: int | None = None, endpoint: Endpoint = "import", arrival_ms: int = 0
     ) -> Arrival:
         """Take one event; see `IdentityModel.add`."""
-        at = self._next_index(index)
+        at = self._count if index is None else index
+        self._count += 1
         properties = event.properties
         sent = properties.get("distinct_id")
         received = sent if type(sent) is str else id_text(sent)
@@ -79,10 +81,10 @@ class OriginalModel(IdentityModel):
                 self._number(stored, at)
             return Arrival(received, stored, None)
         self.decisions.append(decision)
-        stored = self._key(received)
+        stored = self._key(received) if self._equivalent else received
         if stored not in self._numbers and stored:
             self._number(stored, at)
-        return Arrival(received, stored, decision)
+        return _new(Arrival, (received, stored, decision))
 
     def settled(self, stored: str) -> str:
         """Return the canonical distinct_id; in original it is picked by the policy of the settings."""
@@ -119,10 +121,12 @@ class OriginalModel(IdentityModel):
         return text
 
     def _number(self, text: str, at: int) -> int:
+        if not text:
+            return _NO_ID
         number = self._numbers.get(text)
         if number is not None:
             return number
-        if text.startswith(DEVICE_PREFIX):
+        if text[0] == "$" and text.startswith(DEVICE_PREFIX):
             bare = text[len(DEVICE_PREFIX) :]
             self._prefixed.add(bare)
             if bare in self._numbers:
@@ -137,15 +141,15 @@ class OriginalModel(IdentityModel):
 
     def _identify(self, properties: Mapping[str, Json], received: str, at: int) -> Decision:
         get = properties.get
-        sent = get("$identified_id")
-        identified = received if sent is None else id_text(sent) or received
-        sent = get("$anon_id")
-        anonymous = id_text(get("$anon_distinct_id")) if sent is None else id_text(sent)
+        identified = received if "$identified_id" not in properties else id_text(get("$identified_id")) or received
+        sent = get("$anon_id") or get("$anon_distinct_id")
+        anonymous = sent if type(sent) is str else id_text(sent)
         if self._equivalent:
             identified, anonymous = self._key(identified), self._key(anonymous)
         ids = (anonymous, identified)
-        user = self._number(identified, at) if identified else -1
-        anon = self._number(anonymous, at) if anonymous else -1
+        numbers = self._numbers
+        user = numbers[identified] if identified in numbers else self._number(identified, at)
+        anon = numbers[anonymous] if anonymous in numbers else self._number(anonymous, at)
         if anon == user:
             text = f"Identified and anon ID are same in the identify request {anonymous}"
             return Decision("identify", ids, "refused", "errSameIDs", "original.same_ids", at, text)
@@ -153,7 +157,7 @@ class OriginalModel(IdentityModel):
             text = f"$anon_distinct_id didn't match expected GUID pattern: {anonymous}"
             reason = "errAnonDistinctIdNonGUIDForm"
             return Decision("identify", ids, "refused", reason, "original.anon_id_form", at, text)
-        if user < 0:
+        if user == _NO_ID:
             return Decision("identify", ids, "refused", None, "original.incomplete", at)
         a = self._clusters.find(anon)
         if (anon in self._assigned) if self._anon_only else (a in self._identified_roots):
@@ -185,8 +189,8 @@ class OriginalModel(IdentityModel):
         alias = self._key(id_text(get("alias")))
         target = self._key(received)
         ids = (alias, target)
-        numbers = [self._number(text, at) for text in ids if text]
-        if len(numbers) < 2:
+        numbers = [self._number(text, at) for text in ids]
+        if _NO_ID in numbers:
             return Decision("alias", ids, "refused", None, "original.incomplete", at)
         if alias in self._aliases:
             text = "alias already exists with the id"
@@ -199,10 +203,10 @@ class OriginalModel(IdentityModel):
     def _merge(self, properties: Mapping[str, Json], endpoint: Endpoint, at: int) -> Decision:
         named = properties.get("$distinct_ids")
         ids = tuple(self._key(id_text(value)) for value in named) if isinstance(named, (list, tuple)) else ()
-        numbers = [self._number(text, at) for text in ids if text]
+        numbers = [self._number(text, at) for text in ids]
         if endpoint == "track":
             return Decision("merge", ids, "ignored", None, "original.merge_by_track", at)
-        if len(ids) != 2 or len(numbers) != 2:
+        if len(ids) != 2 or _NO_ID in numbers:
             return Decision("merge", ids, "refused", None, "original.incomplete", at)
         return self._unite("merge", ids, numbers[0], numbers[1], at)
 
@@ -221,15 +225,7 @@ class OriginalModel(IdentityModel):
             if larger < self._warn_size:
                 message = f"the cluster of {ids[-1]!r} has {size} ids; at {self._limit} it refuses every further one"
                 self.cautions.append(Caution("original.near_limit", at, ids, message))
-        self._join(a, b)
-        return Decision(kind, ids, "merged", None, _RULE_OF_KIND[kind], at)
-
-    def _too_many(self, kind: Kind, ids: tuple[str, ...], size: int, at: int) -> Decision:
-        text = f"too many distinctIDs mapped together, Cluster size: {size} Max limit: {self._limit}"
-        return Decision(kind, ids, "refused", "errManyIDs", "original.too_many_ids", at, text)
-
-    def _join(self, a: int, b: int) -> None:
-        root = self._clusters.join(a, b)
+        root = clusters.join(a, b)
         child = b if root == a else a
         if child in self._identified_roots:
             self._identified_roots.discard(child)
@@ -237,6 +233,11 @@ class OriginalModel(IdentityModel):
         if self._canonicals:
             self._canonicals.pop(a, None)
             self._canonicals.pop(b, None)
+        return _new(Decision, (kind, ids, "merged", None, _RULE_OF_KIND[kind], at, ""))
+
+    def _too_many(self, kind: Kind, ids: tuple[str, ...], size: int, at: int) -> Decision:
+        text = f"too many distinctIDs mapped together, Cluster size: {size} Max limit: {self._limit}"
+        return Decision(kind, ids, "refused", "errManyIDs", "original.too_many_ids", at, text)
 
     def _canonical(self, root: int) -> str:
         known = self._canonicals.get(root)
