@@ -39,7 +39,7 @@ class LegacyModel(IdentityModel):
             decision = self._create_alias(id_text(event.properties.get("alias")), received, at, arrival_ms)
         else:
             decision = Decision(kind, named_ids(event, received), "ignored", None, "legacy.verb", at)
-        self.decisions.append(decision)
+        self.decisions.keep(decision)
         return Arrival(received, stored, decision)
 
     def settled(self, stored: str) -> str:

@@ -7,7 +7,8 @@ may lag behind by up to 24 hours.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, TypeAlias, overload
 
 from harness.event import Endpoint, Event, IdMerge
 from harness.identity.rules import RULES, Evidence
@@ -45,6 +46,10 @@ class Decision(NamedTuple):
     def evidence(self) -> Evidence:
         """What the rule rests on: docs, observed or inferred."""
         return RULES[self.rule].evidence
+
+
+DecisionRow: TypeAlias = tuple[Kind, tuple[str, ...], Outcome, str | None, str, int, str]
+"""The fields of a `Decision` as a plain tuple."""
 
 
 class Caution(NamedTuple):
@@ -85,6 +90,39 @@ class Cluster(NamedTuple):
     ids: tuple[str, ...]
 
 
+class DecisionLog(Sequence[Decision]):
+    """Every decision so far, in order of arrival; a view that makes each `Decision` when it is asked for.
+
+    Kept as plain tuples of texts, which the garbage collector leaves alone: a million of them cost it nothing.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[DecisionRow] = []
+
+    def record(self, row: DecisionRow) -> None:
+        """Keep one more decision, its fields in the order of `Decision`."""
+        self._rows.append(row)
+
+    def keep(self, decision: Decision) -> None:
+        """Keep one more decision."""
+        self._rows.append((*decision,))
+
+    @overload
+    def __getitem__(self, at: int) -> Decision: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Decision]: ...
+    def __getitem__(self, at: int | slice) -> Decision | list[Decision]:
+        if isinstance(at, slice):
+            return [Decision._make(row) for row in self._rows[at]]
+        return Decision._make(self._rows[at])
+
+    def __iter__(self) -> Iterator[Decision]:
+        return map(Decision._make, self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 class IdentityModel(ABC):
     """The identity clusters of one project under one ID-merge system.
 
@@ -100,7 +138,7 @@ class IdentityModel(ABC):
 
     def __init__(self, settings: IdentitySettings | None = None) -> None:
         self.settings = settings or IdentitySettings()
-        self.decisions: list[Decision] = []
+        self.decisions = DecisionLog()
         self.cautions: list[Caution] = []
         self._count = 0
 

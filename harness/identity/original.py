@@ -13,7 +13,7 @@ from typing import Final
 
 from harness.event import DEVICE_PREFIX, Endpoint, Event, Json, id_text
 from harness.identity.clusters import Clusters
-from harness.identity.model import Arrival, Caution, Cluster, Decision, IdentityModel, Kind
+from harness.identity.model import Arrival, Caution, Cluster, Decision, DecisionRow, IdentityModel, Kind
 from harness.identity.settings import WARN_SHARE, IdentitySettings
 
 _HEX: Final = "[0-9a-fA-F]"
@@ -68,23 +68,23 @@ class OriginalModel(IdentityModel):
         received = sent if type(sent) is str else id_text(sent)
         name = event.name
         if name == "$identify":
-            decision = self._identify(properties, received, at)
-            received = received or decision.ids[1]
+            row = self._identify(properties, received, at)
+            received = received or row[1][1]
         elif name == "$create_alias":
-            decision = self._create_alias(properties, received, at)
+            row = self._create_alias(properties, received, at)
         elif name == "$merge":
-            decision = self._merge(properties, endpoint, at)
-            received = received or (decision.ids[0] if decision.ids else "")
+            row = self._merge(properties, endpoint, at)
+            received = received or (row[1][0] if row[1] else "")
         else:
             stored = self._key(received)
             if stored:
                 self._number(stored, at)
             return Arrival(received, stored, None)
-        self.decisions.append(decision)
+        self.decisions.record(row)
         stored = self._key(received) if self._equivalent else received
         if stored not in self._numbers and stored:
             self._number(stored, at)
-        return _new(Arrival, (received, stored, decision))
+        return _new(Arrival, (received, stored, _new(Decision, row)))
 
     def settled(self, stored: str) -> str:
         """Return the canonical distinct_id; in original it is picked by the policy of the settings."""
@@ -139,7 +139,7 @@ class OriginalModel(IdentityModel):
         message = f"{bare!r} and {DEVICE_PREFIX + bare!r} both occur; in original they are two different ids"
         self.cautions.append(Caution("original.device_prefix", at, (bare, DEVICE_PREFIX + bare), message))
 
-    def _identify(self, properties: Mapping[str, Json], received: str, at: int) -> Decision:
+    def _identify(self, properties: Mapping[str, Json], received: str, at: int) -> DecisionRow:
         get = properties.get
         identified = received if "$identified_id" not in properties else id_text(get("$identified_id")) or received
         sent = get("$anon_id") or get("$anon_distinct_id")
@@ -152,23 +152,23 @@ class OriginalModel(IdentityModel):
         anon = numbers[anonymous] if anonymous in numbers else self._number(anonymous, at)
         if anon == user:
             text = f"Identified and anon ID are same in the identify request {anonymous}"
-            return Decision("identify", ids, "refused", "errSameIDs", "original.same_ids", at, text)
+            return ("identify", ids, "refused", "errSameIDs", "original.same_ids", at, text)
         if not _STRICT_V4(anonymous) and not self._passes_form(anonymous, at):
             text = f"$anon_distinct_id didn't match expected GUID pattern: {anonymous}"
             reason = "errAnonDistinctIdNonGUIDForm"
-            return Decision("identify", ids, "refused", reason, "original.anon_id_form", at, text)
+            return ("identify", ids, "refused", reason, "original.anon_id_form", at, text)
         if user == _NO_ID:
-            return Decision("identify", ids, "refused", None, "original.incomplete", at)
+            return ("identify", ids, "refused", None, "original.incomplete", at, "")
         a = self._clusters.find(anon)
         if (anon in self._assigned) if self._anon_only else (a in self._identified_roots):
             return self._assigned_already(ids, anon, user, at)
-        decision = self._unite("identify", ids, a, user, at)
-        if decision.outcome == "merged":
+        row = self._unite("identify", ids, a, user, at)
+        if row[2] == "merged":
             self._identified.add(user)
             self._identified_roots.add(self._clusters.find(user))
             if self._keep_pairs:
                 self._assigned.setdefault(anon, []).append(user)
-        return decision
+        return row
 
     def _passes_form(self, anonymous: str, at: int) -> bool:
         if not self._form(anonymous):
@@ -177,44 +177,44 @@ class OriginalModel(IdentityModel):
         self.cautions.append(Caution("original.anon_not_v4", at, (anonymous,), message))
         return True
 
-    def _assigned_already(self, ids: tuple[str, str], anon: int, user: int, at: int) -> Decision:
+    def _assigned_already(self, ids: tuple[str, str], anon: int, user: int, at: int) -> DecisionRow:
         if self.settings.reidentify_same_pair == "noop" and user in self._assigned.get(anon, ()):
-            return Decision("identify", ids, "already", None, "original.one_cluster", at)
+            return ("identify", ids, "already", None, "original.one_cluster", at, "")
         text = f"$anon_distinct_id already identified: {ids[0]}"
         reason = "errAnonDistinctIdAssignedAlready"
-        return Decision("identify", ids, "refused", reason, "original.assigned_already", at, text)
+        return ("identify", ids, "refused", reason, "original.assigned_already", at, text)
 
-    def _create_alias(self, properties: Mapping[str, Json], received: str, at: int) -> Decision:
+    def _create_alias(self, properties: Mapping[str, Json], received: str, at: int) -> DecisionRow:
         get = properties.get
         alias = self._key(id_text(get("alias")))
         target = self._key(received)
         ids = (alias, target)
         numbers = [self._number(text, at) for text in ids]
         if _NO_ID in numbers:
-            return Decision("alias", ids, "refused", None, "original.incomplete", at)
+            return ("alias", ids, "refused", None, "original.incomplete", at, "")
         if alias in self._aliases:
             text = "alias already exists with the id"
-            return Decision("alias", ids, "refused", "errAliasAlreadyExists", "original.alias_exists", at, text)
-        decision = self._unite("alias", ids, numbers[0], numbers[1], at)
-        if decision.outcome != "refused":
+            return ("alias", ids, "refused", "errAliasAlreadyExists", "original.alias_exists", at, text)
+        row = self._unite("alias", ids, numbers[0], numbers[1], at)
+        if row[2] != "refused":
             self._aliases.add(alias)
-        return decision
+        return row
 
-    def _merge(self, properties: Mapping[str, Json], endpoint: Endpoint, at: int) -> Decision:
+    def _merge(self, properties: Mapping[str, Json], endpoint: Endpoint, at: int) -> DecisionRow:
         named = properties.get("$distinct_ids")
         ids = tuple(self._key(id_text(value)) for value in named) if isinstance(named, (list, tuple)) else ()
         numbers = [self._number(text, at) for text in ids]
         if endpoint == "track":
-            return Decision("merge", ids, "ignored", None, "original.merge_by_track", at)
+            return ("merge", ids, "ignored", None, "original.merge_by_track", at, "")
         if len(ids) != 2 or _NO_ID in numbers:
-            return Decision("merge", ids, "refused", None, "original.incomplete", at)
+            return ("merge", ids, "refused", None, "original.incomplete", at, "")
         return self._unite("merge", ids, numbers[0], numbers[1], at)
 
-    def _unite(self, kind: Kind, ids: tuple[str, ...], first: int, second: int, at: int) -> Decision:
+    def _unite(self, kind: Kind, ids: tuple[str, ...], first: int, second: int, at: int) -> DecisionRow:
         clusters = self._clusters
         a, b = clusters.find(first), clusters.find(second)
         if a == b:
-            return Decision(kind, ids, "already", None, "original.one_cluster", at)
+            return (kind, ids, "already", None, "original.one_cluster", at, "")
         larger, smaller = clusters.size(a), clusters.size(b)
         if larger < smaller:
             larger, smaller = smaller, larger
@@ -233,11 +233,11 @@ class OriginalModel(IdentityModel):
         if self._canonicals:
             self._canonicals.pop(a, None)
             self._canonicals.pop(b, None)
-        return _new(Decision, (kind, ids, "merged", None, _RULE_OF_KIND[kind], at, ""))
+        return (kind, ids, "merged", None, _RULE_OF_KIND[kind], at, "")
 
-    def _too_many(self, kind: Kind, ids: tuple[str, ...], size: int, at: int) -> Decision:
+    def _too_many(self, kind: Kind, ids: tuple[str, ...], size: int, at: int) -> DecisionRow:
         text = f"too many distinctIDs mapped together, Cluster size: {size} Max limit: {self._limit}"
-        return Decision(kind, ids, "refused", "errManyIDs", "original.too_many_ids", at, text)
+        return (kind, ids, "refused", "errManyIDs", "original.too_many_ids", at, text)
 
     def _canonical(self, root: int) -> str:
         known = self._canonicals.get(root)

@@ -49,7 +49,7 @@ class SimplifiedModel(IdentityModel):
         if device is None or not user:
             return Arrival(user, user, None)
         decision = self._link(device_key(device), user, at)
-        self.decisions.append(decision)
+        self.decisions.keep(decision)
         return Arrival(user, user, decision)
 
     def settled(self, stored: str) -> str:
@@ -124,7 +124,7 @@ class SimplifiedModel(IdentityModel):
     def _ignore(self, event: Event, at: int) -> Arrival:
         sent = id_text(event.properties.get("distinct_id"))
         decision = Decision(KIND_OF_EVENT[event.name], named_ids(event, sent), "ignored", None, "simplified.verb", at)
-        self.decisions.append(decision)
+        self.decisions.keep(decision)
         user, device = self._from_distinct_id(sent, at)
         if user is not None:
             self._know(user)
