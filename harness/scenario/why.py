@@ -1,0 +1,195 @@
+"""One sentence for people about what went wrong: who ended up where, which decision did it, and what to do instead.
+
+Only events, decisions and clusters are read; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, IdMerge
+from harness.identity.model import Decision, IdentityModel
+from harness.scenario.partition import NOBODY, compared
+from harness.scenario.results import EventRecord
+
+_ECID: Final = re.compile(r"(?:\$device:)?[0-9]{38}")
+_VERB: Final = {"identify": "$identify", "alias": "$create_alias", "merge": "$merge", "link": "link"}
+
+
+def why_split(person: str, events: Sequence[EventRecord], model: IdentityModel) -> str:
+    """Return why the events of a person are under several users."""
+    own = [event for event in compared(events) if event.person == person]
+    home = own[-1].distinct_id
+    if home == NOBODY:
+        home = next(event.distinct_id for event in reversed(own) if event.distinct_id != NOBODY)
+    strays = [event for event in own if event.distinct_id != home]
+    away = strays[0].distinct_id
+    group = [event for event in strays if event.distinct_id == away]
+    what = f"{person}'s {_events(group)}{_when(group, own, home)}"
+    if away == NOBODY:
+        return f"{what} carried no id, so they belong to nobody; send {_id_advice(model.id_merge)}"
+    return f"{what} stayed with {away}, apart from {home}: {_reason(away, home, events, model)}"
+
+
+def why_apart(ids: Sequence[str], events: Sequence[EventRecord], model: IdentityModel) -> str:
+    """Return why ids that should be one user are not."""
+    first = ids[0]
+    other = next((text for text in ids if model.resolve(text) != model.resolve(first)), first)
+    return f"{first} and {other} are two users: {_reason(first, other, events, model)}"
+
+
+def why_mixed(group: Sequence[str], events: Sequence[EventRecord], model: IdentityModel) -> str:
+    """Return what brought the people of a group under one user."""
+    shared = _shared_user(group, events)
+    own = [event for event in compared(events) if event.distinct_id == shared and event.person in group]
+    people = " and ".join(group)
+    common = _common_id(own)
+    if common is not None:
+        text, first, second = common
+        return (
+            f"{people} share the user {shared}: {first.person} (step {first.step}) and {second.person} "
+            f"(step {second.step}) both sent {text}; {_share_advice(text, model.id_merge)}"
+        )
+    culprit = _joining_decision(own, events)
+    if culprit is None:
+        return f"{people} share the user {shared}"
+    event, decision = culprit
+    return (
+        f"{people} share the user {shared} since {_named(decision)} of step {event.step} joined "
+        f"{' and '.join(decision.ids)}, which can't be undone; {_join_advice(decision)}"
+    )
+
+
+def _events(group: Sequence[EventRecord]) -> str:
+    steps = sorted({event.step for event in group})
+    named = f"step {steps[0]}" if len(steps) == 1 else f"steps {', '.join(map(str, steps[:4]))}"
+    more = f" and {len(steps) - 4} more" if len(steps) > 4 else ""
+    return f"{len(group)} {'event' if len(group) == 1 else 'events'} ({named}{more})"
+
+
+def _when(group: Sequence[EventRecord], own: Sequence[EventRecord], home: str) -> str:
+    at_home = [event.index for event in own if event.distinct_id == home]
+    if at_home and max(event.index for event in group) < min(at_home):
+        return " before login"
+    return ""
+
+
+def _reason(a: str, b: str, events: Sequence[EventRecord], model: IdentityModel) -> str:
+    left, right = set(model.members(a)) | {a}, set(model.members(b)) | {b}
+    attempts = [(event, event.decision) for event in events if event.decision is not None]
+    failed = [(event, made) for event, made in attempts if made.outcome in ("refused", "ignored")]
+    tests: tuple[Callable[[set[str]], bool], ...] = (
+        lambda ids: bool(ids & left and ids & right),
+        lambda ids: bool(ids & left),
+        lambda ids: bool(ids & right),
+    )
+    for matches in tests:
+        for event, decision in failed:
+            if matches(set(decision.ids)):
+                return _failure(event, decision, model)
+    if model.id_merge == "legacy":
+        return (
+            "nothing that came earlier is ever joined in legacy; send $create_alias before the first event of the alias"
+        )
+    return f"nothing ever connected them; {_connect_advice(model.id_merge)}"
+
+
+def _failure(event: EventRecord, decision: Decision, model: IdentityModel) -> str:
+    what = f"{_named(decision)} of step {event.step} was {decision.outcome}"
+    if decision.reason is not None:
+        what += f", {decision.reason}"
+    return f"{what}: {_advice(decision, model)}"
+
+
+def _named(decision: Decision) -> str:
+    return f"the {_VERB[decision.kind]}"
+
+
+def _advice(decision: Decision, model: IdentityModel) -> str:
+    anonymous = decision.ids[0] if decision.ids else ""
+    if decision.outcome == "ignored":
+        return _IGNORED.get((model.id_merge, decision.kind), "this system has no such event")
+    if decision.reason == "errAnonDistinctIdNonGUIDForm":
+        kind = "an ECID" if _ECID.fullmatch(anonymous) else f"{anonymous!r}"
+        return f"{kind} is not a UUID; use a UUID (version 4) as the anonymous id, before login and as $anon_id"
+    if decision.reason == "errAnonDistinctIdAssignedAlready":
+        owner = model.resolve(anonymous)
+        return f"{anonymous} belongs to {owner} already; call reset() at logout so that the next person gets a new id"
+    return _REFUSED.get(decision.reason or decision.rule, "an id is missing on it")
+
+
+_IGNORED: Final[dict[tuple[IdMerge, str], str]] = {
+    ("simplified", "identify"): "identity events do nothing in simplified; send one event with $device_id and $user_id",
+    ("simplified", "alias"): "identity events do nothing in simplified; send one event with $device_id and $user_id",
+    ("simplified", "merge"): "simplified never merges two users; keep one user id for a person",
+    ("original", "merge"): "$merge counts by /import only; send it there",
+    ("legacy", "identify"): "legacy knows aliases only; send $create_alias once, at sign-up",
+    ("legacy", "merge"): "legacy knows aliases only; it can't merge",
+}
+_REFUSED: Final[dict[str, str]] = {
+    "errSameIDs": "it names one id twice; send the id from before login as $anon_id and the user id beside it",
+    "errManyIDs": "the cluster is full, and every further id stays alone; make fewer anonymous ids",
+    "errAliasAlreadyExists": "this alias points at another id already, and an alias is used once",
+    "alias_circle": "the aliases would point at each other in a circle",
+    "simplified.user_id_is_device": "a $user_id that starts with $device: never links; send the real user id",
+}
+
+
+def _connect_advice(id_merge: IdMerge) -> str:
+    if id_merge == "simplified":
+        return "send one event with both $device_id and $user_id after login"
+    return "send $identify with $anon_id and $identified_id at login"
+
+
+def _id_advice(id_merge: IdMerge) -> str:
+    return "$device_id or $user_id on every event" if id_merge == "simplified" else "distinct_id on every event"
+
+
+def _share_advice(text: str, id_merge: IdMerge) -> str:
+    if text.startswith(DEVICE_PREFIX) or id_merge != "simplified":
+        return "call reset() at logout, so that each person has an id of their own"
+    return "give each person a user id of their own"
+
+
+def _join_advice(decision: Decision) -> str:
+    if decision.kind == "merge":
+        return "$merge has no guard; use it only for ids of one person"
+    return "send identity events only for ids of one person"
+
+
+def _shared_user(group: Sequence[str], events: Iterable[EventRecord]) -> str:
+    people: dict[str, set[str]] = {}
+    for event in compared(events):
+        people.setdefault(event.distinct_id, set()).add(event.person or "")
+    return next(user for user, who in people.items() if user != NOBODY and who >= set(group))
+
+
+def _common_id(own: Sequence[EventRecord]) -> tuple[str, EventRecord, EventRecord] | None:
+    first_by_id: dict[str, EventRecord] = {}
+    for event in own:
+        first = first_by_id.setdefault(event.received_distinct_id, event)
+        if first.person != event.person:
+            return event.received_distinct_id, first, event
+    return None
+
+
+def _joining_decision(own: Sequence[EventRecord], events: Sequence[EventRecord]) -> tuple[EventRecord, Decision] | None:
+    people_of: dict[str, set[str]] = {}
+    for event in own:
+        if event.name not in IDENTITY_EVENTS:
+            people_of.setdefault(event.received_distinct_id, set()).add(event.person or "")
+    group_of: dict[str, set[str]] = {}
+    for event in events:
+        decision = event.decision
+        if decision is None or decision.outcome != "merged":
+            continue
+        parts = [group_of.setdefault(text, {text}) for text in decision.ids]
+        people = [set().union(*(people_of.get(text, set()) for text in part)) for part in parts]
+        if len(people) == 2 and people[0] and people[1] and len(people[0] | people[1]) > 1:
+            return event, decision
+        union = set().union(*parts)
+        for text in union:
+            group_of[text] = union
+    return None
