@@ -122,10 +122,10 @@ def _outcome_checks(expect: Expect, found: Found) -> Iterator[CheckResult]:
             for event in found.events
             if event.decision is not None and event.decision.outcome == "refused"
         ]
-        actual = [{"step": step, "reason": reasons[0]} for step, reasons in refused]
+        actual_reasons: list[Json] = [{"step": step, "reason": reasons[0]} for step, reasons in refused]
         expected = [_listed(outcome, "reason") for outcome in expect.refused]
         sentence = _compare(expect.refused, refused, "refused")
-        yield _result("refused", expected, actual, sentence, holds=not sentence)
+        yield _result("refused", expected, actual_reasons, sentence, holds=not sentence)
 
 
 def _listed(outcome: Outcome, what: str) -> dict[str, Json]:

@@ -13,10 +13,10 @@ from typing import Final, TypeAlias
 
 from harness.clock import parse_duration, parse_instant
 from harness.event import ID_MERGE_SYSTEMS, Endpoint, IdMerge, Json
-from harness.ingestion.switches import ProjectSettings
+from harness.ingestion.settings import ProjectSettings
+from harness.ingestion.switches import read_settings
 from harness.problems import Problem, Problems, did_you_mean
 from harness.scenario.expect import Expect, read_expect
-from harness.scenario.project_settings import read_switches
 from harness.scenario.variables import fill, read_variables
 from harness.source import Reader, decode_text, read_text
 from harness.yamltext import Mapping as MapNode
@@ -24,6 +24,7 @@ from harness.yamltext import Node, Scalar, kind_of, parse_yaml, plain
 
 DEFAULT_NOW_MS: Final = parse_instant("2026-01-05T12:00:00Z")
 _STEP_KINDS: Final = ("event", "edge", "advance", "resend")
+_OWN_SETTINGS: Final = ("now", "environment", "env")
 _ENDPOINTS: Final[tuple[Endpoint, ...]] = ("track", "import")
 
 
@@ -82,7 +83,7 @@ class Scenario:
         name: what it shows.
         file: the file as it was found.
         id_merge: the systems to run it under; empty where the file names none.
-        property: the property its Edge calls go through, or None.
+        property_path: the property its Edge calls go through, or None.
         now_ms: the clock at the first step, milliseconds since 1970.
         environment: the build environment of the property.
         env: secret values by secret id, for the property.
@@ -95,7 +96,7 @@ class Scenario:
     name: str
     file: str
     id_merge: tuple[IdMerge, ...]
-    property: Path | None
+    property_path: Path | None
     now_ms: int
     environment: str
     env: Mapping[str, Json]
@@ -105,7 +106,7 @@ class Scenario:
     known_failure: str | None = None
 
 
-def load_scenario(path: Path, file: str, base: Mapping[str, Json] | None = None) -> Scenario | list[Problem]:
+def load_scenario(path: Path, file: str, base: ProjectSettings | None = None) -> Scenario | list[Problem]:
     """Read a scenario file.
 
     Args:
@@ -118,16 +119,16 @@ def load_scenario(path: Path, file: str, base: Mapping[str, Json] | None = None)
     """
     problems = Problems(file)
     text = read_text(path, problems)
-    return problems.found if text is None else _read(text, path.parent, problems, base or {})
+    return problems.found if text is None else _read(text, path.parent, problems, base)
 
 
 def parse_scenario(
-    raw: bytes, file: str, folder: Path, base: Mapping[str, Json] | None = None
+    raw: bytes, file: str, folder: Path, base: ProjectSettings | None = None
 ) -> Scenario | list[Problem]:
     """Read a scenario from bytes; `folder` is where its `property` path starts. Otherwise like `load_scenario`."""
     problems = Problems(file)
     text = decode_text(raw, problems)
-    return problems.found if text is None else _read(text, folder, problems, base or {})
+    return problems.found if text is None else _read(text, folder, problems, base)
 
 
 def is_property_file(node: Node) -> bool:
@@ -140,7 +141,7 @@ def is_property_file(node: Node) -> bool:
     )
 
 
-def _read(text: str, folder: Path, problems: Problems, base: Mapping[str, Json]) -> Scenario | list[Problem]:
+def _read(text: str, folder: Path, problems: Problems, base: ProjectSettings | None) -> Scenario | list[Problem]:
     node = parse_yaml(text, problems)
     if node is None:
         if not problems:
@@ -153,7 +154,7 @@ def _read(text: str, folder: Path, problems: Problems, base: Mapping[str, Json])
     return problems.found if problems or scenario is None else scenario
 
 
-def _scenario(top: Reader, folder: Path, base: Mapping[str, Json]) -> Scenario | None:
+def _scenario(top: Reader, folder: Path, base: ProjectSettings | None) -> Scenario | None:
     problems = top.problems
     variables = read_variables(top)
     top.required("name", "one line that says what the flow shows")
@@ -166,7 +167,7 @@ def _scenario(top: Reader, folder: Path, base: Mapping[str, Json]) -> Scenario |
     now_ms = _now(reader)
     environment = reader.text("environment") or "production"
     env = reader.mapping("env", "secret values by secret id")
-    settings = read_switches(reader, base, known=("now", "environment", "env"))
+    settings = read_settings(reader, other=_OWN_SETTINGS, base=base)
     property_path = _property(top, folder)
     steps = _steps(top, variables, has_property="property" in top)
     expect_node = top.mapping("expect", "expectations")
@@ -177,7 +178,7 @@ def _scenario(top: Reader, folder: Path, base: Mapping[str, Json]) -> Scenario |
     if known_failure is not None and not known_failure.strip():
         top.wrong("known_failure", "is blank", "Say why the flow is expected to fail today.")
     top.finish()
-    if settings is None or name is None:
+    if name is None:
         return None
     secrets = plain(env) if env is not None else {}
     return Scenario(
