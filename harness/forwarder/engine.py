@@ -1,0 +1,170 @@
+"""One Edge Network call through all rules of a property, as Adobe's rules engine runs it.
+
+Nothing here waits: timeouts compare the virtual delay of an answer with the time a component has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from harness.event import Json
+from harness.forwarder.actions import compile_action
+from harness.forwarder.conditions import compile_condition
+from harness.forwarder.data_elements import DataElements
+from harness.forwarder.javascript import CodeHost, NoCodeHost
+from harness.forwarder.jsvalues import UNDEFINED, JsError, Value
+from harness.forwarder.model import Action, Condition, Property, Rule
+from harness.forwarder.run import ElementError, Fetch, NetworkFailure, Request, Response, Run
+from harness.forwarder.tokens import sanitized
+
+__all__ = [
+    "Call", "CallResult", "Engine", "Fetch", "NetworkFailure", "Request", "Response", "RuleResult", "Status",
+]  # fmt: skip
+
+Status: TypeAlias = Literal["success", "condition_not_met", "failed"]
+
+_NO_SECRETS: Final[Mapping[str, Json]] = MappingProxyType({})
+_DISPLAY_NAMES: Final = {
+    "value-comparison": "Value Comparison",
+    "custom-code": "Custom Code",
+    "send-event": "Send Event",
+}
+_STASH_NAMES: Final = {"custom-code": "core", "send-event": "mixpanel-connector-edge"}
+
+
+class Call(NamedTuple):
+    """One Edge Network call.
+
+    Attributes:
+        event: the event, `{"xdm": ..., "data": ...}`, as JSON data; the rules read it and never change it.
+        request: the HTTP request of the call, `{"header": ..., "body": ...}`; UNDEFINED where there is none.
+        env: secret values by secret id.
+    """
+
+    event: Json
+    request: Json = UNDEFINED
+    env: Mapping[str, Json] = _NO_SECRETS
+
+
+class RuleResult(NamedTuple):
+    """What became of one rule.
+
+    Attributes:
+        name: the name of the rule.
+        rule_id: its id; "" where the property gives none.
+        status: success, condition_not_met or failed.
+        error: the engine's text about a rule that failed or a condition that was not met; None on success.
+        requests: what the rule sent, in order, also before it failed.
+    """
+
+    name: str
+    rule_id: str
+    status: Status
+    error: str | None
+    requests: tuple[Request, ...]
+
+
+class CallResult(NamedTuple):
+    """What became of a call: one result a rule, in the order of the property."""
+
+    rules: tuple[RuleResult, ...]
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """All requests, by rule, in the order in which they were made."""
+        return tuple(request for rule in self.rules for request in rule.requests)
+
+
+class _NotMetError(Exception):
+    """A condition ends its rule."""
+
+
+class Engine:
+    """Runs calls through a property, which is compiled once.
+
+    Args:
+        property_: the property.
+        host: what runs custom code; by default nothing does, and custom code fails its component.
+
+    Raises:
+        BuildError: when Adobe's build can't make code of some settings; `load_property` has refused such a property.
+    """
+
+    def __init__(self, property_: Property, host: CodeHost | None = None) -> None:
+        self.property = property_
+        self._host: CodeHost = NoCodeHost() if host is None else host
+        elements = DataElements(property_.data_elements, property_.environment)
+        self._rules = [(rule, _steps(rule, elements)) for rule in property_.rules]
+
+    def run(self, call: Call, fetch: Fetch) -> CallResult:
+        """Return what becomes of a call.
+
+        Args:
+            call: the call.
+            fetch: answers the requests that rules make.
+        """
+        return CallResult(tuple([self._run_rule(rule, steps, call, fetch) for rule, steps in self._rules]))
+
+    def _run_rule(self, rule: Rule, steps: list[Step], call: Call, fetch: Fetch) -> RuleResult:
+        arc: dict[str, Value] = {"ruleStash": {}, "event": call.event}
+        if call.request is not UNDEFINED:
+            arc["request"] = call.request
+        run = Run(rule.name, arc, call.env, fetch, self._host)
+        try:
+            for step in steps:
+                step(run)
+        except _NotMetError as error:
+            return RuleResult(rule.name, rule.rule_id, "condition_not_met", str(error), tuple(run.requests))
+        except JsError as error:
+            return RuleResult(rule.name, rule.rule_id, "failed", str(error), tuple(run.requests))
+        return RuleResult(rule.name, rule.rule_id, "success", None, tuple(run.requests))
+
+
+Step: TypeAlias = Callable[[Run], None]
+"""Runs one component; raises `_NotMetError` or `JsError` to end the rule."""
+
+
+def _steps(rule: Rule, elements: DataElements) -> list[Step]:
+    rule_name = sanitized(rule.name)
+    checks = [_condition_step(condition, rule_name, elements) for condition in rule.conditions]
+    return checks + [_action_step(action, elements) for action in rule.actions]
+
+
+def _condition_step(condition: Condition, rule_name: str, elements: DataElements) -> Step:
+    check = compile_condition(condition, elements)
+    wanted = not condition.negate
+    display_name = _DISPLAY_NAMES[condition.type]
+    prefix = f'Failed to execute "{display_name}". '
+    not_met = f'{prefix}Condition "{display_name}" from rule "{rule_name}" not met.'
+    not_boolean = f'Condition "{display_name}" from rule "{rule_name}" did not return a boolean result.'
+
+    def step(run: Run) -> None:
+        try:
+            result = check(run)
+        except (JsError, ElementError) as error:
+            raise JsError(prefix + str(error)) from None
+        if result is wanted:
+            return
+        if isinstance(result, bool):
+            raise _NotMetError(not_met)
+        raise JsError(prefix + not_boolean)
+
+    return step
+
+
+def _action_step(action: Action, elements: DataElements) -> Step:
+    act = compile_action(action, elements)
+    stash_name = _STASH_NAMES[action.type]
+    prefix = f'Failed to execute "{_DISPLAY_NAMES[action.type]}". '
+
+    def step(run: Run) -> None:
+        try:
+            result = act(run)
+        except (JsError, ElementError) as error:
+            raise JsError(prefix + str(error)) from None
+        run.arc["ruleStash"][stash_name] = None if result is UNDEFINED else result
+        run.memory.clear()
+
+    return step

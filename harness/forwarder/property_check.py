@@ -1,0 +1,84 @@
+"""What can be wrong with a property whose parts are well-formed: names, tags tokens, what the build can't take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.event import Json
+from harness.forwarder.model import Action, Condition, DataElement, Property
+from harness.forwarder.tokens import BuildError, sanitized_data, template
+from harness.problems import Problems
+
+_WHOLE_TAG = re.compile(r"%[^%\s{}](?:[^%{}]*[^%\s{}])?%")
+_TAG = re.compile(r"%([^%]+)%")
+
+
+def check_property(property_: Property, problems: Problems) -> None:
+    """Note every mistake that shows only when the parts are looked at together, or as Adobe's build looks at them."""
+    _check_names(property_.data_elements, problems)
+    names = {element.name for element in property_.data_elements}
+    for element in property_.data_elements:
+        _check_default(element, problems)
+    parts: list[DataElement | Condition | Action] = list(property_.data_elements)
+    for rule in property_.rules:
+        parts += [*rule.conditions, *rule.actions]
+    for part in parts:
+        if part.type != "custom-code" and not _is_tags(part, names, problems):
+            _check_build(part, problems)
+
+
+def _check_names(elements: tuple[DataElement, ...], problems: Problems) -> None:
+    first: dict[str, DataElement] = {}
+    for element in elements:
+        other = first.setdefault(element.name, element)
+        if other is not element:
+            where = other.where if other.line is None else f"line {other.line}"
+            problems.add(
+                element.line, element.where, f"has the name of another data element ({where})", "Rename one of them."
+            )
+
+
+def _check_default(element: DataElement, problems: Problems) -> None:
+    try:
+        sanitized_data(element.default_value)
+    except BuildError as error:
+        problems.add(element.line, element.where, f"default_value can't be built: {error}", "Close the braces.")
+
+
+def _check_build(part: DataElement | Condition | Action, problems: Problems) -> None:
+    try:
+        template(part.settings)
+    except BuildError as error:
+        problems.add(part.line, part.where, f"can't be built: {error}", "Rename it, here and wherever it is used.")
+
+
+def _is_tags(part: DataElement | Condition | Action, names: set[str], problems: Problems) -> bool:
+    """Return whether settings hold `%name%`, the tokens of a tags property, after noting it.
+
+    A percent sign is common in texts, so only a text that is one such token counts, or the name of a data element.
+    """
+    for text in _texts(part.settings):
+        whole = _WHOLE_TAG.fullmatch(text)
+        found = whole[0] if whole else next((f"%{name}%" for name in _TAG.findall(text) if name in names), None)
+        if found is not None:
+            problems.add(
+                part.line,
+                part.where,
+                f"holds the token {found}, so this is a tags property",
+                "Export an event forwarding property; its tokens look like {{name}}.",
+            )
+            return True
+    return False
+
+
+def _texts(value: Json) -> Iterator[str]:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, list):
+            pending.extend(reversed(item))
+        elif isinstance(item, dict):
+            pending.extend(reversed(item.values()))
