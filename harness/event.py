@@ -40,6 +40,71 @@ class Event:
         return {"event": self.name, "properties": dict(self.properties)}
 
 
+@dataclass(frozen=True, slots=True)
+class NotAnEvent:
+    """A row that can't be read as an event, in the place where the event would have been.
+
+    Attributes:
+        field: the field that is wrong, as Mixpanel names it (`event`, `properties`); "" for the row as a whole.
+        message: what is wrong with it.
+    """
+
+    field: str
+    message: str
+
+
+MISSING_NAME: Final = NotAnEvent("event", "'event' must not be missing or blank")
+
+
+def from_wire(raw: Json) -> Event | NotAnEvent:
+    """Return one row of an event file as an event; what the event holds is not checked.
+
+    Two forms are read: the wire form `{"event": ..., "properties": {...}}`, and a flat line of a raw export, where
+    every key but `event` is an event property. There `distinct_id` is what Mixpanel resolved it to, and
+    `$distinct_id_before_identity`, where present, is what was sent (`docs`), so the latter is taken.
+
+    Args:
+        raw: any JSON value.
+
+    Returns:
+        The event, or what is wrong with the row.
+    """
+    if not isinstance(raw, dict):
+        return NotAnEvent("", f"an event must be a JSON object, found {kind_of_json(raw)}")
+    name = raw.get("event")
+    if not isinstance(name, str) or not name.strip():
+        return MISSING_NAME
+    if "properties" not in raw:
+        return Event(name, _sent_properties(raw))
+    properties = raw["properties"]
+    if not isinstance(properties, dict):
+        return NotAnEvent("properties", f"'properties' must be an object, found {kind_of_json(properties)}")
+    return Event(name, properties)
+
+
+def _sent_properties(line: dict[str, Json]) -> dict[str, Json]:
+    properties = {key: value for key, value in line.items() if key != "event"}
+    if "$distinct_id_before_identity" in properties:
+        properties["distinct_id"] = properties.pop("$distinct_id_before_identity")
+    return properties
+
+
+def kind_of_json(value: Json) -> str:
+    """Return what a JSON value is, in words: `a list`, `a number`..."""
+    return _KINDS.get(type(value), "something that is not JSON")
+
+
+_KINDS: Final[dict[type, str]] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
+
+
 def id_text(value: Json) -> str:
     """Return an id as the string Mixpanel compares; absent (None) gives "".
 

@@ -1,0 +1,272 @@
+"""One Mixpanel project: rows go in by /track and /import, and it answers what was stored and who is who.
+
+The clock is passed in with every call, in milliseconds since 1970; nothing here reads another one, and nothing is
+random. Identity decisions are made in the order of arrival, for stored duplicates too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+from harness.event import IDENTITY_EVENTS, Endpoint, Event, IdMerge, Json, id_text
+from harness.identity.model import Arrival, IdentityModel, build
+from harness.ingestion.dedup import Duplicates
+from harness.ingestion.limits import DAY_MS
+from harness.ingestion.profiles import Profiles
+from harness.ingestion.rules import RuleContext, check_event
+from harness.ingestion.settings import ProjectSettings
+from harness.ingestion.verdict import Checked, Dropped, FieldCaution, FieldError, Refusal, Verdict
+
+if TYPE_CHECKING:
+    from harness.ingestion.traffic import RateLimit
+
+Status: TypeAlias = Literal["accepted", "duplicate", "rejected", "dropped"]
+
+TOKEN_MISSING: Final = FieldError("properties.token", "token, missing or empty")
+HOT_SHARD: Final = "$hotshard_events"
+
+
+class RowResult(NamedTuple):
+    """What became of one row when it arrived.
+
+    Attributes:
+        event_index: the index of the row in the stream of this project, from 0; decisions of the model cite it.
+        status: accepted; rejected, which Mixpanel's answer tells; or dropped, which it does not. Whether an accepted
+            one is a duplicate is known at query time only, see `MixpanelProject.statuses`.
+        errors: why it was rejected or dropped; empty for an accepted one.
+        insert_id: the `$insert_id` it carried, "" for none.
+        cautions: what is likely to hurt about an accepted one.
+        is_verb: it was rejected as an identity event that simplified does not take.
+    """
+
+    event_index: int
+    status: Literal["accepted", "rejected", "dropped"]
+    errors: tuple[FieldError, ...] = ()
+    insert_id: str = ""
+    cautions: tuple[FieldCaution, ...] = ()
+    is_verb: bool = False
+
+
+class StoredEvent(NamedTuple):
+    """One event as the project keeps it.
+
+    Attributes:
+        event_index: the index of its row.
+        event: the event after cutting and clamping; in a hot shard renamed to `$hotshard_events`.
+        time_ms: when it happened, milliseconds since 1970.
+        insert_id: its `$insert_id`, or the one made up for it.
+        made_up: whether the `$insert_id` is made up, so that it is nobody's duplicate.
+        endpoint: the route it came by.
+        arrived_ms: when it arrived, milliseconds since 1970.
+        arrival: where the identity model put it, and what it decided.
+    """
+
+    event_index: int
+    event: Event
+    time_ms: int
+    insert_id: str
+    made_up: bool
+    endpoint: Endpoint
+    arrived_ms: int
+    arrival: Arrival
+
+
+class MixpanelProject:
+    """A local model of one Mixpanel project.
+
+    Args:
+        id_merge: its ID-merge system.
+        settings: token, region and the reading of the rules; None: the defaults.
+        secret: the project's API secret, taken by /import as a user name; None: any user name is taken there.
+        rate_limit: the limit on /import; None: there is none.
+
+    Attributes:
+        model: the identity model.
+        rows: what became of every row so far, by index.
+        events: every stored event in order of arrival, identity events and duplicates included.
+        profiles: user and group profiles.
+    """
+
+    def __init__(
+        self,
+        id_merge: IdMerge,
+        settings: ProjectSettings | None = None,
+        *,
+        secret: str | None = None,
+        rate_limit: RateLimit | None = None,
+    ) -> None:
+        self.id_merge: IdMerge = id_merge
+        self.settings = settings or ProjectSettings()
+        self.secret = secret
+        self.rate_limit = rate_limit
+        self.model: IdentityModel = build(id_merge, self.settings.identity)
+        self.rows: list[RowResult] = []
+        self.events: list[StoredEvent] = []
+        self.profiles = Profiles(self.model)
+        self._by_index: dict[int, StoredEvent] = {}
+        self._suspects = Duplicates(self.settings.ingestion)
+        self._events_of_day: dict[tuple[str, int], int] = {}
+        self._duplicates: tuple[int, int, frozenset[int]] = (0, 0, frozenset())
+
+    def receive(
+        self,
+        rows: Iterable[Json],
+        *,
+        now_ms: int,
+        endpoint: Endpoint = "import",
+        strict: bool | None = None,
+        client_ip: str | None = None,
+        check_token: bool = False,
+    ) -> list[RowResult]:
+        """Take rows in the order in which they arrive; a wrong one never stops the good ones beside it.
+
+        Args:
+            rows: rows in wire form, or anything else; an `Event` and a `NotAnEvent` are taken too.
+            now_ms: Mixpanel's clock, milliseconds since 1970.
+            endpoint: the route they come by.
+            strict: whether /import validates strictly; None: as the settings say. /track never does.
+            client_ip: the sender's address, where it is known and the request says `ip=1`.
+            check_token: whether each row needs the project's token among its properties, as on the wire of /track.
+
+        Returns:
+            One result a row, in order.
+        """
+        context = RuleContext(
+            self.id_merge,
+            endpoint,
+            now_ms,
+            strict=self.settings.strict if strict is None else strict,
+            settings=self.settings.ingestion,
+            client_ip=client_ip,
+        )
+        if context.verb_refused and endpoint == "import" and self.settings.ingestion.verbs_on_import == "reject_batch":
+            rows = list(rows)
+            if any(_is_identity_event(raw) for raw in rows):
+                return [self._keep_out(_refused_with_batch(check_event(raw, context=context))) for raw in rows]
+        if check_token:
+            return [self._take(self._wrong_token(raw) or check_event(raw, context=context), context) for raw in rows]
+        return [self._take(check_event(raw, context=context), context) for raw in rows]
+
+    def stored(self, index: int) -> StoredEvent | None:
+        """Return the stored event of a row; None where the row was not stored."""
+        return self._by_index.get(index)
+
+    def distinct_id(self, index: int) -> str:
+        """Return today's canonical distinct_id of a row; "" for nobody, and for a row that was not stored."""
+        stored = self._by_index.get(index)
+        return "" if stored is None else self.model.settled(stored.arrival.stored)
+
+    def status(self, index: int) -> Status:
+        """Return what a row counts as today.
+
+        Raises:
+            IndexError: when there is no such row.
+        """
+        return "duplicate" if index in self.duplicates() else self.rows[index].status
+
+    def statuses(self) -> list[Status]:
+        """Return what every row counts as today, by index."""
+        duplicates = self.duplicates()
+        return ["duplicate" if row.event_index in duplicates else row.status for row in self.rows]
+
+    def duplicates(self) -> frozenset[int]:
+        """Return the indexes of stored events that don't count today, because a later one is the same event."""
+        seen, decided, found = self._duplicates
+        if (seen, decided) != (len(self.events), len(self.model.decisions)):
+            raw = self.settings.ingestion.dedup_id == "raw"
+            found = frozenset(self._suspects.find(self._sent_id if raw else self.distinct_id))
+            self._duplicates = (len(self.events), len(self.model.decisions), found)
+        return found
+
+    def users(self) -> list[str]:
+        """Return the canonical distinct_ids of all users, sorted.
+
+        A user has at least one event that counts and is not an identity event; "" is nobody.
+        """
+        duplicates = self.duplicates()
+        ids = {
+            stored.arrival.stored
+            for stored in self.events
+            if stored.event_index not in duplicates and stored.event.name not in IDENTITY_EVENTS
+        }
+        return sorted({self.model.settled(text) for text in ids} - {""})
+
+    def _take(self, verdict: Verdict, context: RuleContext) -> RowResult:
+        if not isinstance(verdict, Checked):
+            return self._keep_out(verdict)
+        index = len(self.rows)
+        event, time_ms, insert_id, cautions = verdict
+        arrival = self.model.add(event, index=index, endpoint=context.endpoint, arrival_ms=context.now_ms)
+        if self._is_hot(arrival.stored, time_ms):
+            event, arrival = _hot(event, arrival)
+            cautions = (*cautions, FieldCaution("properties.distinct_id", "has too many events on one day (hot shard)"))
+        made_up = not insert_id
+        if not made_up:
+            self._suspects.add(index, event.name, time_ms, insert_id)
+        stored = StoredEvent(
+            index,
+            event,
+            time_ms,
+            f"made-up-{index}" if made_up else insert_id,
+            made_up,
+            context.endpoint,
+            context.now_ms,
+            arrival,
+        )
+        self.events.append(stored)
+        self._by_index[index] = stored
+        result = RowResult(index, "accepted", (), insert_id, cautions)
+        self.rows.append(result)
+        return result
+
+    def _keep_out(self, verdict: Refusal | Dropped) -> RowResult:
+        index = len(self.rows)
+        if isinstance(verdict, Dropped):
+            result = RowResult(index, "dropped", (verdict.reason,))
+        else:
+            result = RowResult(index, "rejected", verdict.errors, verdict.insert_id, (), verdict.is_verb)
+        self.rows.append(result)
+        return result
+
+    def _is_hot(self, stored_id: str, time_ms: int) -> bool:
+        if not stored_id:
+            return False
+        key = (stored_id, time_ms // DAY_MS)
+        count = self._events_of_day[key] = self._events_of_day.get(key, 0) + 1
+        return count > self.settings.ingestion.hot_shard_events
+
+    def _sent_id(self, index: int) -> str:
+        return self._by_index[index].arrival.received
+
+    def _wrong_token(self, raw: Json) -> Refusal | Dropped | None:
+        properties = raw.get("properties") if isinstance(raw, dict) else None
+        if not isinstance(properties, dict):
+            return None
+        token = properties.get("token")
+        if not isinstance(token, str) or not token:
+            return Refusal((TOKEN_MISSING,))
+        if self.settings.token is None or token == self.settings.token:
+            return None
+        return Dropped(FieldError("properties.token", f"{token!r} is the token of another project"))
+
+
+def _is_identity_event(raw: Json) -> bool:
+    name = raw.get("event") if isinstance(raw, dict) else raw.name if isinstance(raw, Event) else None
+    return isinstance(name, str) and name in IDENTITY_EVENTS
+
+
+def _refused_with_batch(verdict: Verdict) -> Refusal | Dropped:
+    if not isinstance(verdict, Checked):
+        return verdict
+    error = FieldError("", "the batch holds an identity event, so none of its events is imported")
+    return Refusal((error,), verdict.insert_id)
+
+
+def _hot(event: Event, arrival: Arrival) -> tuple[Event, Arrival]:
+    """Return an event past the limit as Mixpanel keeps it (`docs`); its identity decision stands (`inferred`)."""
+    properties = dict(event.properties)
+    properties["mp_original_event_name"] = event.name
+    properties["mp_original_distinct_id"] = id_text(properties.get("distinct_id"))
+    properties["distinct_id"] = ""
+    return Event(HOT_SHARD, properties), arrival._replace(stored="")
