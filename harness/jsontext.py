@@ -29,7 +29,8 @@ def parse(text: str) -> Json:
     try:
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_number)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+        line = f"line {error.lineno} " if "\n" in text else ""
+        raise ValueError(f"not JSON: {error.msg} at {line}column {error.colno}") from None
     except RecursionError:
         raise ValueError("not readable: nested too deeply") from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -76,8 +78,8 @@ def command(
     if as_json:
         click.echo(jsonreport.render(run), nl=False)
     else:
-        detail = "all" if verbose else "failures"
-        click.echo(terminal.render(run, detail=detail))
+        color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        click.echo(terminal.render(run, color=color, passed="all" if verbose else "collapsed"))
     for path in written:
         click.echo(f"wrote {path}", err=True)
     return run.exit_code

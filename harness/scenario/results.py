@@ -99,6 +99,7 @@ class StepRecord:
         line: its line in the scenario file.
         at_ms: the clock when it ran; for `advance`, after it moved.
         rules: what the rules of the property did; only for Edge calls.
+        note: what else happened that no event shows, for example events lost at a host of another region; "" for none.
     """
 
     number: int
@@ -108,6 +109,7 @@ class StepRecord:
     line: int
     at_ms: int
     rules: tuple[RuleRecord, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
