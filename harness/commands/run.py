@@ -79,7 +79,7 @@ def command(
         click.echo(jsonreport.render(run), nl=False)
     else:
         color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        click.echo(terminal.render(run, color=color, passed="all" if verbose else "collapsed"))
+        click.echo(terminal.render(run, color=color, detail="all" if verbose else "failures"))
     for path in written:
         click.echo(f"wrote {path}", err=True)
     return run.exit_code

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from harness.forwarder import inherited, jstext
+from harness.forwarder import inherited, jstext, turns
 from harness.forwarder.jsvalues import UNDEFINED, JsError, Value, is_object, to_text, truthy
 from harness.forwarder.model import DataElement
 from harness.forwarder.paths import compile_path
 from harness.forwarder.run import ElementError, Resolve, Resolvers, Run, values
-from harness.forwarder.tokens import Constant, MapOf, Node, Template, reader, sanitized, sanitized_data, template
+from harness.forwarder.tokens import (
+    TOKEN_CALL,
+    Constant,
+    MapOf,
+    Node,
+    Template,
+    reader,
+    sanitized,
+    sanitized_data,
+    template,
+)
 
 Read: TypeAlias = Callable[[Run], Value]
 """Reads something from a run; raises `JsError`, or `ElementError` where a token inside has no value."""
 
-_UNKNOWN_TURNS: Final = 0
-_MODULE_TURNS: Final = 10
+_PROTOTYPE: Final = "__proto__"
 
 
 class DataElements:
@@ -38,7 +47,7 @@ class DataElements:
 
     def resolvers(self, names: Iterable[str]) -> Resolvers:
         """Return what gives the values of data elements, in the order of their names."""
-        return [self._resolver(name) for name in names]
+        return [_through_prototype(self._resolver(name)) if name == _PROTOTYPE else self._resolver(name) for name in names]
 
     def filled(self, settings: Template) -> Read:
         """Return what gives the settings of a component with the values of its tokens filled in."""
@@ -50,8 +59,10 @@ class DataElements:
         return lambda run: read(values(resolvers, run))
 
     def _resolver(self, name: str) -> Resolve:
+        if TOKEN_CALL.search(name):
+            return _failing("getDataElementValue is not defined", turns.AT_ONCE)
         if name not in self._definitions:
-            return _failing(f'Data element definition for "{name}" was not found.', _UNKNOWN_TURNS)
+            return _unknown(name)
         if name not in self._compiled:
             chain = self._circle_from(name)
             self._compiled[name] = self._compile(name) if chain is None else _failing_circle(chain)
@@ -83,16 +94,26 @@ class DataElements:
         module = self._module(definition, settings)
         finish = _finisher(definition)
         prefix = _prefix(name)
+        done = self._turns(name)
 
         def resolve(run: Run) -> Value:
             try:
                 return finish(module(run))
             except JsError as error:
-                raise ElementError(prefix + str(error), _MODULE_TURNS) from None
+                raise ElementError(prefix + str(error), done) from None
             except ElementError as error:
-                raise ElementError(prefix + str(error), error.turns + _MODULE_TURNS) from None
+                raise ElementError(prefix + str(error), turns.outer(error.turns)) from None
 
         return _remembering(name, resolve) if settings.names else resolve
+
+    def _turns(self, name: str) -> int:
+        """Return after how many turns a data element without a circle has its value."""
+        if name not in self._definitions:
+            return turns.UNKNOWN
+        names = self._templates[name].names
+        if names:
+            return turns.outer(max(self._turns(inner) for inner in names))
+        return turns.WITHOUT_SETTINGS if self._definitions[name].settings is None else turns.WITH_SETTINGS
 
     def _module(self, definition: DataElement, settings: Template) -> Read:
         if definition.type == "ip":
@@ -109,9 +130,28 @@ def _prefix(name: str) -> str:
     return f'Failed to execute module for data element "{name}". '
 
 
-def _failing(message: str, turns: int) -> Resolve:
+def _through_prototype(resolve: Resolve) -> Resolve:
+    """Return what becomes of a value that the code keeps under the name `__proto__`: an object stays, else it is lost."""
+
+    def read(run: Run) -> Value:
+        value = resolve(run)
+        if is_object(value):
+            return value
+        return UNDEFINED if value is None else inherited.OBJECT_PROTOTYPE
+
+    return read
+
+
+def _unknown(name: str) -> Resolve:
+    if name in inherited.OBJECT_MEMBERS:
+        what = "moduleProvider.getModuleDefinition(...)"
+        return _failing(f"Cannot destructure property 'extensionName' of '{what}' as it is undefined.", turns.AT_ONCE)
+    return _failing(f'Data element definition for "{name}" was not found.', turns.UNKNOWN)
+
+
+def _failing(message: str, after: int) -> Resolve:
     def resolve(run: Run) -> Value:
-        raise ElementError(message, turns)
+        raise ElementError(message, after)
 
     return resolve
 
@@ -119,7 +159,7 @@ def _failing(message: str, turns: int) -> Resolve:
 def _failing_circle(chain: list[str]) -> Resolve:
     inner = "".join(_prefix(name) for name in chain[:-1])
     circle = " -> ".join(chain)
-    return _failing(f"{inner}Data element circular reference detected: {circle}", _MODULE_TURNS * len(chain))
+    return _failing(f"{inner}Data element circular reference detected: {circle}", turns.NEVER)
 
 
 def _remembering(name: str, resolve: Resolve) -> Resolve:

@@ -52,11 +52,11 @@ def _prototype(class_name: str, methods: dict[str, int], text: str) -> Opaque:
     return prototype
 
 
-_OBJECT_PROTOTYPE: Final = _prototype("Object", _OBJECT, "[object Object]")
+OBJECT_PROTOTYPE: Final = _prototype("Object", _OBJECT, "[object Object]")
 _FUNCTION_PROTOTYPE: Final = _prototype("Function", _FUNCTION, "function () { [native code] }")
 _FUNCTION_PROTOTYPE.members.update({"name": "", "length": 0})
 _PROTOTYPES: Final[dict[type, Opaque]] = {
-    dict: _OBJECT_PROTOTYPE,
+    dict: OBJECT_PROTOTYPE,
     list: _prototype("Array", _ARRAY, ""),
     str: _prototype("String", _STRING, ""),
     int: _prototype("Number", _NUMBER, "0"),
@@ -65,7 +65,7 @@ _PROTOTYPES: Final[dict[type, Opaque]] = {
 }
 _PROTOTYPES[float] = _PROTOTYPES[int]
 
-OBJECT_MEMBERS: Final = frozenset(_OBJECT_PROTOTYPE.members) | {"__proto__"}
+OBJECT_MEMBERS: Final = frozenset(OBJECT_PROTOTYPE.members) | {"__proto__"}
 """The names that every object has without holding them as data."""
 
 
@@ -80,7 +80,7 @@ def read(value: Value, key: str) -> Value:
         JsError: when the value is null or undefined.
     """
     if isinstance(value, dict):
-        return value[key] if key in value else _inherited(_OBJECT_PROTOTYPE, key)
+        return value[key] if key in value else _inherited(OBJECT_PROTOTYPE, key)
     if value is None or value is UNDEFINED:
         raise JsError(f"Cannot read properties of {to_text(value)} (reading '{key}')")
     if isinstance(value, list):
@@ -104,7 +104,7 @@ def _item(items: list[Value] | str, key: str, length: int) -> Value:
 def _member(value: Opaque, key: str) -> Value:
     if key in value.members:
         return value.members[key]
-    return _inherited(_FUNCTION_PROTOTYPE if value.is_function else _OBJECT_PROTOTYPE, key)
+    return _inherited(_FUNCTION_PROTOTYPE if value.is_function else OBJECT_PROTOTYPE, key)
 
 
 def _inherited(prototype: Opaque, key: str) -> Value:
@@ -112,4 +112,4 @@ def _inherited(prototype: Opaque, key: str) -> Value:
         return prototype
     if key in prototype.members:
         return prototype.members[key]
-    return _OBJECT_PROTOTYPE.members.get(key, UNDEFINED)
+    return OBJECT_PROTOTYPE.members.get(key, UNDEFINED)

@@ -94,7 +94,7 @@ class ElementError(Exception):
 
     Args:
         message: the engine's message.
-        turns: after how many turns of the engine's job queue it fails; of several failures the first one counts.
+        turns: after how many turns of the engine's job queue it fails (see `turns`).
     """
 
     def __init__(self, message: str, turns: int) -> None:

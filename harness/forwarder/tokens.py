@@ -24,7 +24,7 @@ Read: TypeAlias = Callable[[Values], Value]
 
 _TOKEN = re.compile(r"\{\{([^}]+)\}\}")
 _LINE = r"[^\n\r\u2028\u2029]"
-_CALL = re.compile(rf"""getDataElementValue\((?:\\*["'])?({_LINE}*?)(?:\\*["'])?\)""")
+TOKEN_CALL = re.compile(rf"""getDataElementValue\((?:\\*["'])?({_LINE}*?)(?:\\*["'])?\)""")
 _ENCODED = re.compile(rf"reactor({_LINE}*)\Z")
 _HEX = re.compile(r"[\t-\r \xa0]*([+-]?)(?:0[xX])?([0-9a-fA-F]+)")
 _ESCAPE = re.compile(
@@ -145,20 +145,20 @@ def _loaded(text: str) -> Json:
 def _collect(value: Json, tokens: dict[str, None]) -> None:
     """Note the decoded token of every call in every string, in the order in which the code lists them."""
     if isinstance(value, str):
-        tokens.update(dict.fromkeys(_decoded(match[1]) for match in _CALL.finditer(value)))
+        tokens.update(dict.fromkeys(_decoded(match[1]) for match in TOKEN_CALL.finditer(value)))
     elif isinstance(value, list):
         for item in value:
             _collect(item, tokens)
     elif isinstance(value, dict):
         for key in ordered_keys(value):
-            if _CALL.search(key):
+            if TOKEN_CALL.search(key):
                 raise BuildError(f"a token stands in the key {key_text(key)}; only values can hold tokens")
             _collect(value[key], tokens)
 
 
 def key_text(key: str) -> str:
     """Return a key as people wrote it, its tokens decoded, in quotes."""
-    return json.dumps(_CALL.sub(lambda match: "{{" + _decoded(match[1]) + "}}", key), ensure_ascii=False)
+    return json.dumps(TOKEN_CALL.sub(lambda match: "{{" + _decoded(match[1]) + "}}", key), ensure_ascii=False)
 
 
 def _decoded(token: str) -> str:
@@ -231,7 +231,7 @@ def _entries(items: dict[str, Node]) -> dict[str, Node]:
 def _text_node(text: str, positions: dict[str, int]) -> Node:
     parts: list[Constant | Token] = []
     end = 0
-    for match in _CALL.finditer(text):
+    for match in TOKEN_CALL.finditer(text):
         if match.start() > end:
             parts.append(Constant(_stripped(text[end : match.start()])))
         parts.append(Token(positions.get(_stripped(_decoded(match[1])))))

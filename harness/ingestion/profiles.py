@@ -18,7 +18,7 @@ Profile: TypeAlias = dict[str, Json]
 _Operation: TypeAlias = Callable[[Profile, str, Any], None]
 
 TOKEN_MISSING: Final = FieldError("$token", "token, missing or empty")
-ID_MISSING: Final = FieldError("$distinct_id", "$distinct_id, missing or empty")
+ID_MISSING: Final = FieldError("$distinct_id", "Engage API error: $distinct_id, missing or empty")
 GROUP_MISSING: Final = FieldError("$group_key", "$group_key or $group_id, missing or empty")
 NOT_FOR_GROUPS: Final = FieldError("$distinct_id", "$distinct_id is not allowed in an update of a group")
 

@@ -20,6 +20,7 @@ from harness.ingestion.verdict import Checked, Dropped, FieldCaution, FieldError
 
 if TYPE_CHECKING:
     from harness.ingestion.traffic import RateLimit
+    from harness.ingestion.wire import WireRequest, WireResponse
 
 Status: TypeAlias = Literal["accepted", "duplicate", "rejected", "dropped"]
 
@@ -147,6 +148,17 @@ class MixpanelProject:
         if check_token:
             return [self._take(self._wrong_token(raw) or check_event(raw, context=context), context) for raw in rows]
         return [self._take(check_event(raw, context=context), context) for raw in rows]
+
+    def handle(self, request: WireRequest, now_ms: int) -> WireResponse:
+        """Answer one HTTP request as Mixpanel would.
+
+        Args:
+            request: the request: method, path, query, headers and body.
+            now_ms: Mixpanel's clock, milliseconds since 1970.
+        """
+        from harness.ingestion.routes import answer
+
+        return answer(self, request, now_ms)
 
     def stored(self, index: int) -> StoredEvent | None:
         """Return the stored event of a row; None where the row was not stored."""

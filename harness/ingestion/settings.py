@@ -59,7 +59,8 @@ class ProjectSettings:
         ingestion: the reading of the rules of acceptance.
         token: the project token; None: any token that is not empty is this project's.
         region: where the project's data lives.
-        strict: whether /import validates strictly where a request does not say.
+        strict: whether events that come by /import without a request of their own are validated strictly; on the wire
+            the request says so itself (`strict=1`).
         shuffle_seed: the seed by which whoever sends a stream shuffles it before it arrives; None: order as given.
     """
 

@@ -21,8 +21,8 @@ from harness.report.overview import (
 from harness.report.plain import one_line, plural, shorten, shorten_middle, value, visible
 from harness.scenario.results import CheckResult, RunResult, ScenarioResult, ScenarioStatus
 
-Passed: TypeAlias = Literal["collapsed", "all"]
-"""Whether many passed scenarios are counted by folder or all listed."""
+Detail: TypeAlias = Literal["failures", "all"]
+"""Whether many passed scenarios are only counted, by folder, or all listed."""
 
 _HEADERS: Final = ("status", "scenario", "ID merge", "users", "checks", "file")
 _FEW_PASSED: Final = 20
@@ -41,27 +41,27 @@ _RESET: Final = "\x1b[0m"
 _Row: TypeAlias = tuple[str, ...]
 
 
-def render(run: RunResult, *, color: bool = False, width: int | None = None, passed: Passed = "collapsed") -> str:
+def render(run: RunResult, *, color: bool = False, width: int | None = None, detail: Detail = "failures") -> str:
     """Return the run as text for a terminal; the last line sums it up.
 
     Args:
         run: the results.
         color: whether the status is coloured with ANSI escapes.
         width: columns of the terminal; None: nothing is cut or wrapped.
-        passed: whether many passed scenarios are counted by folder or all listed.
+        detail: whether many passed scenarios are only counted, by folder, or all listed.
     """
-    lines = [*_table(run, color=color, width=width, passed=passed)]
+    lines = [*_table(run, color=color, width=width, detail=detail)]
     if lines:
         lines.append("")
     lines += [f"note: {one_line(note)}" for note in run.notes]
     measured = quality_text(run)
     lines.append(tally(run) + (f" · {measured}" if measured else ""))
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
-def _table(run: RunResult, *, color: bool, width: int | None, passed: Passed) -> Iterator[str]:
+def _table(run: RunResult, *, color: bool, width: int | None, detail: Detail) -> Iterator[str]:
     results = worst_first(run)
-    if passed == "collapsed" and run.count("passed") > _FEW_PASSED:
+    if detail == "failures" and run.count("passed") > _FEW_PASSED:
         listed = [result for result in results if result.status != "passed"]
         folded = _by_folder([result for result in results if result.status == "passed"], color=color, width=width)
     else:

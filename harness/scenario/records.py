@@ -32,23 +32,23 @@ def event_records(project: MixpanelProject, seen: Sequence[Seen]) -> list[EventR
         cautions.setdefault(caution.event_index, []).append(caution)
     records = []
     for known, row in zip(seen, project.rows, strict=True):
-        stored = project.stored(row.index)
+        stored = project.stored(row.event_index)
         records.append(
             EventRecord(
-                index=row.index,
+                index=row.event_index,
                 step=known.step,
                 person=known.person,
                 name=_name_of(known.raw),
                 endpoint=known.endpoint,
                 arrival_ms=known.arrival_ms,
                 time_ms=stored.time_ms if stored else None,
-                status=statuses[row.index],
+                status=statuses[row.event_index],
                 received_distinct_id=stored.arrival.received if stored else "",
-                distinct_id=project.distinct_id(row.index),
+                distinct_id=project.distinct_id(row.event_index),
                 ids=_ids_of(stored, project.id_merge),
                 decision=stored.arrival.decision if stored else None,
                 errors=tuple((error.field, error.message) for error in row.errors),
-                cautions=(*cautions.get(row.index, ()), *_row_cautions(row)),
+                cautions=(*cautions.get(row.event_index, ()), *_row_cautions(row)),
                 rule=known.rule,
             )
         )
@@ -94,4 +94,4 @@ def _ids_of(stored: StoredEvent | None, id_merge: IdMerge) -> tuple[str, ...]:
 
 
 def _row_cautions(row: RowResult) -> list[Caution]:
-    return [Caution(caution.field, row.index, (), caution.message) for caution in row.cautions]
+    return [Caution(caution.field, row.event_index, (), caution.message) for caution in row.cautions]
