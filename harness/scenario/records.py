@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, Endpoint, IdMerge, Json, device_key, id_text
+from harness.event import (
+    DEVICE_PREFIX,
+    IDENTITY_EVENTS,
+    Endpoint,
+    IdMerge,
+    Json,
+    NotAnEvent,
+    device_key,
+    from_wire,
+    id_text,
+)
 from harness.identity.model import Caution
 from harness.identity.simplified import named_ids
 from harness.ingestion.project import MixpanelProject, RowResult, StoredEvent
@@ -45,7 +55,7 @@ def event_records(project: MixpanelProject, seen: Sequence[Seen]) -> list[EventR
                 status=statuses[row.event_index],
                 received_distinct_id=stored.arrival.received if stored else "",
                 distinct_id=project.distinct_id(row.event_index),
-                ids=_ids_of(stored, project.id_merge),
+                ids=_ids_of(known.raw, stored, project.id_merge),
                 decision=stored.arrival.decision if stored else None,
                 errors=tuple((error.field, error.message) for error in row.errors),
                 cautions=(*cautions.get(row.event_index, ()), *_row_cautions(row)),
@@ -79,17 +89,17 @@ def _name_of(raw: Json) -> str:
     return id_text(raw.get("event")) if isinstance(raw, Mapping) else ""
 
 
-def _ids_of(stored: StoredEvent | None, id_merge: IdMerge) -> tuple[str, ...]:
-    if stored is None:
+def _ids_of(raw: Json, stored: StoredEvent | None, id_merge: IdMerge) -> tuple[str, ...]:
+    event = stored.event if stored is not None else from_wire(raw)
+    if isinstance(event, NotAnEvent):
         return ()
-    properties = stored.event.properties
-    sent = id_text(properties.get("distinct_id"))
-    ids = [stored.arrival.received, sent]
-    if stored.event.name in IDENTITY_EVENTS:
-        ids += named_ids(stored.event, sent)
+    sent = id_text(event.properties.get("distinct_id"))
+    ids = [stored.arrival.received if stored is not None else "", sent]
+    if event.name in IDENTITY_EVENTS:
+        ids += named_ids(event, sent)
     elif id_merge == "simplified":
-        device = id_text(properties.get("$device_id")).removeprefix(DEVICE_PREFIX)
-        ids += [device_key(device) if device else "", id_text(properties.get("$user_id"))]
+        device = id_text(event.properties.get("$device_id")).removeprefix(DEVICE_PREFIX)
+        ids += [device_key(device) if device else "", id_text(event.properties.get("$user_id"))]
     return tuple(dict.fromkeys(text for text in ids if text))
 
 

@@ -27,7 +27,7 @@ def why_split(person: str, events: Sequence[EventRecord], model: IdentityModel) 
     strays = [event for event in own if event.distinct_id != home]
     away = strays[0].distinct_id
     group = [event for event in strays if event.distinct_id == away]
-    what = f"{person}'s {_events(group)}{_when(group, own, home)}"
+    what = f"{person}'s {_count(group)}{_when(group, own, home)} ({_steps(group)})"
     if away == NOBODY:
         return f"{what} carried no id, so they belong to nobody; send {_id_advice(model.id_merge)}"
     return f"{what} stayed with {away}, apart from {home}: {_reason(away, home, events, model)}"
@@ -45,28 +45,34 @@ def why_mixed(group: Sequence[str], events: Sequence[EventRecord], model: Identi
     shared = _shared_user(group, events)
     own = [event for event in compared(events) if event.distinct_id == shared and event.person in group]
     people = " and ".join(group)
-    common = _common_id(own)
-    if common is not None:
-        text, first, second = common
+    common = _common_id([event for event in own if event.name not in IDENTITY_EVENTS])
+    culprit = _joining_decision(own, events) if common is None else None
+    if culprit is not None:
+        event, decision = culprit
         return (
-            f"{people} share the user {shared}: {first.person} (step {first.step}) and {second.person} "
-            f"(step {second.step}) both sent {text}; {_share_advice(text, model.id_merge)}"
+            f"{people} share the user {shared} since {_named(decision)} of step {event.step} joined "
+            f"{' and '.join(decision.ids)}, which can't be undone; {_join_advice(decision)}"
         )
-    culprit = _joining_decision(own, events)
-    if culprit is None:
+    common = common or _common_id(own)
+    if common is None:
         return f"{people} share the user {shared}"
-    event, decision = culprit
+    text, first, second = common
     return (
-        f"{people} share the user {shared} since {_named(decision)} of step {event.step} joined "
-        f"{' and '.join(decision.ids)}, which can't be undone; {_join_advice(decision)}"
+        f"{people} share the user {shared}: {first.person} (step {first.step}) and {second.person} "
+        f"(step {second.step}) both sent {text}; {_share_advice(text, model.id_merge)}"
     )
 
 
-def _events(group: Sequence[EventRecord]) -> str:
+def _count(group: Sequence[EventRecord]) -> str:
+    return f"{len(group)} {'event' if len(group) == 1 else 'events'}"
+
+
+def _steps(group: Sequence[EventRecord]) -> str:
     steps = sorted({event.step for event in group})
-    named = f"step {steps[0]}" if len(steps) == 1 else f"steps {', '.join(map(str, steps[:4]))}"
+    if len(steps) == 1:
+        return f"step {steps[0]}"
     more = f" and {len(steps) - 4} more" if len(steps) > 4 else ""
-    return f"{len(group)} {'event' if len(group) == 1 else 'events'} ({named}{more})"
+    return f"steps {', '.join(map(str, steps[:4]))}{more}"
 
 
 def _when(group: Sequence[EventRecord], own: Sequence[EventRecord], home: str) -> str:
@@ -80,20 +86,27 @@ def _reason(a: str, b: str, events: Sequence[EventRecord], model: IdentityModel)
     left, right = set(model.members(a)) | {a}, set(model.members(b)) | {b}
     attempts = [(event, event.decision) for event in events if event.decision is not None]
     failed = [(event, made) for event, made in attempts if made.outcome in ("refused", "ignored")]
-    tests: tuple[Callable[[set[str]], bool], ...] = (
-        lambda ids: bool(ids & left and ids & right),
-        lambda ids: bool(ids & left),
-        lambda ids: bool(ids & right),
-    )
-    for matches in tests:
+    rejected = [event for event in events if event.status == "rejected" and event.name in IDENTITY_EVENTS]
+    for touches in _touching(left, right):
         for event, decision in failed:
-            if matches(set(decision.ids)):
+            if touches(set(decision.ids)):
                 return _failure(event, decision, model)
+        for event in rejected:
+            if touches(set(event.ids)):
+                return f"the {event.name} of step {event.step} was rejected: {event.errors[0][1]}"
     if model.id_merge == "legacy":
         return (
             "nothing that came earlier is ever joined in legacy; send $create_alias before the first event of the alias"
         )
     return f"nothing ever connected them; {_connect_advice(model.id_merge)}"
+
+
+def _touching(left: set[str], right: set[str]) -> tuple[Callable[[set[str]], bool], ...]:
+    return (
+        lambda ids: bool(ids & left and ids & right),
+        lambda ids: bool(ids & left),
+        lambda ids: bool(ids & right),
+    )
 
 
 def _failure(event: EventRecord, decision: Decision, model: IdentityModel) -> str:
