@@ -29,7 +29,8 @@ def why_split(person: str, events: Sequence[EventRecord], model: IdentityModel) 
     group = [event for event in strays if event.distinct_id == away]
     what = f"{person}'s {_count(group)}{_when(group, own, home)} ({_steps(group)})"
     if away == NOBODY:
-        return f"{what} carried no id, so they belong to nobody; send {_id_advice(model.id_merge)}"
+        belong = "it belongs" if len(group) == 1 else "they belong"
+        return f"{what} carried no id, so {belong} to nobody; send {_id_advice(model.id_merge)}"
     return f"{what} stayed with {away}, apart from {home}: {_reason(away, home, events, model)}"
 
 
@@ -95,9 +96,7 @@ def _reason(a: str, b: str, events: Sequence[EventRecord], model: IdentityModel)
             if touches(set(event.ids)):
                 return f"the {event.name} of step {event.step} was rejected: {event.errors[0][1]}"
     if model.id_merge == "legacy":
-        return (
-            "nothing that came earlier is ever joined in legacy; send $create_alias before the first event of the alias"
-        )
+        return "legacy never joins what came earlier; send $create_alias before the first event under the alias"
     return f"nothing ever connected them; {_connect_advice(model.id_merge)}"
 
 
