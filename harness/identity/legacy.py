@@ -55,8 +55,8 @@ class LegacyModel(IdentityModel):
         return distinct_id in self._stored or distinct_id in self._targets
 
     def members(self, distinct_id: str) -> tuple[str, ...]:
-        """Return the id alone: nothing is ever joined afterwards."""
-        return (self.resolve(distinct_id),)
+        """Return the id alone, since nothing is ever joined afterwards; an alias without events is its target."""
+        return (distinct_id,) if distinct_id in self._stored else (self._follow(distinct_id),)
 
     def clusters(self) -> list[Cluster]:
         """Return every stored id as a cluster of its own, sorted."""

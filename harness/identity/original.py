@@ -7,6 +7,7 @@ is silent: the event is stored with the reason on it, and nothing else changes.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -50,7 +51,7 @@ class OriginalModel(IdentityModel):
         self._keep_pairs = self._anon_only or chosen.reidentify_same_pair == "noop"
         self._prefixed: set[str] = set()
         self._limit = chosen.max_cluster_ids
-        self._warn_size = max(2, int(self._limit * WARN_SHARE))
+        self._warn_size = max(2, math.ceil(self._limit * WARN_SHARE))
         self._identified: set[int] = set()
         self._identified_roots: set[int] = set()
         self._assigned: dict[int, list[int]] = {}
@@ -69,12 +70,12 @@ class OriginalModel(IdentityModel):
         name = event.name
         if name == "$identify":
             row = self._identify(properties, received, at)
-            received = received or row[1][1]
+            received = received or id_text(properties.get("$identified_id"))
         elif name == "$create_alias":
             row = self._create_alias(properties, received, at)
         elif name == "$merge":
             row = self._merge(properties, endpoint, at)
-            received = received or (row[1][0] if row[1] else "")
+            received = received or _first(properties.get("$distinct_ids"))
         else:
             stored = self._key(received)
             if stored:
@@ -116,8 +117,10 @@ class OriginalModel(IdentityModel):
         return sorted(found, key=lambda cluster: cluster.ids)
 
     def _key(self, text: str) -> str:
-        if self._equivalent and text.startswith(DEVICE_PREFIX):
-            return text[len(DEVICE_PREFIX) :]
+        if self._equivalent:
+            # All of them: `$device:X` is X whatever X is, and a key has to be its own key.
+            while text.startswith(DEVICE_PREFIX):
+                text = text[len(DEVICE_PREFIX) :]
         return text
 
     def _number(self, text: str, at: int) -> int:
@@ -142,7 +145,9 @@ class OriginalModel(IdentityModel):
     def _identify(self, properties: Mapping[str, Json], received: str, at: int) -> DecisionRow:
         get = properties.get
         identified = received if "$identified_id" not in properties else id_text(get("$identified_id")) or received
-        sent = get("$anon_id") or get("$anon_distinct_id")
+        sent = get("$anon_id")
+        if sent is None or sent == "":  # but false, 0 and [] are ids
+            sent = get("$anon_distinct_id")
         anonymous = sent if type(sent) is str else id_text(sent)
         if self._equivalent:
             identified, anonymous = self._key(identified), self._key(anonymous)
@@ -255,6 +260,10 @@ class OriginalModel(IdentityModel):
         key = self.settings.canonical_seed.to_bytes(16, "big", signed=True)
         text = self._clusters.text
         return min(members, key=lambda number: _lot(key, text(number)))
+
+
+def _first(named: Json) -> str:
+    return id_text(named[0]) if isinstance(named, (list, tuple)) and named else ""
 
 
 def _lot(key: bytes, text: str) -> bytes:

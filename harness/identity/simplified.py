@@ -46,9 +46,14 @@ class SimplifiedModel(IdentityModel):
             return Arrival(key, key, None)
         if user:
             self._know(user)
-        if device is None or not user:
+        if device is None:
             return Arrival(user, user, None)
-        decision = self._link(device_key(device), user, at)
+        key = device_key(device)
+        if not user:
+            # A literally empty user takes the event, but no device.
+            self._owners.setdefault(key, None)
+            return Arrival(user, user, None)
+        decision = self._link(key, user, at)
         self.decisions.keep(decision)
         return Arrival(user, user, decision)
 
