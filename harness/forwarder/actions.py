@@ -21,7 +21,7 @@ Act: TypeAlias = Callable[[Run], Value]
 """Performs an action and gives what it returns; raises `JsError` or `ElementError`."""
 
 _LONGEST_TIMER: Final = 2**31 - 1
-_ANSWER: Final = Opaque("[object Response]", {}, is_function=False)
+_ANSWER: Final = Opaque("[object Response]", {}, "{}")
 
 
 def compile_action(action: Action, elements: DataElements) -> Act:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
 
 from harness.forwarder import inherited, jstext, turns
 from harness.forwarder.jsvalues import UNDEFINED, JsError, Value, is_object, to_text, truthy
@@ -45,9 +45,11 @@ class DataElements:
         self._environment = environment
         self._compiled: dict[str, Resolve] = {}
 
-    def resolvers(self, names: Iterable[str]) -> Resolvers:
+    def resolvers(self, names: Sequence[str]) -> Resolvers:
         """Return what gives the values of data elements, in the order of their names."""
-        return [_through_prototype(self._resolver(name)) if name == _PROTOTYPE else self._resolver(name) for name in names]
+        return [
+            _through_prototype(self._resolver(name)) if name == _PROTOTYPE else self._resolver(name) for name in names
+        ]
 
     def filled(self, settings: Template) -> Read:
         """Return what gives the settings of a component with the values of its tokens filled in."""
@@ -131,7 +133,7 @@ def _prefix(name: str) -> str:
 
 
 def _through_prototype(resolve: Resolve) -> Resolve:
-    """Return what becomes of a value that the code keeps under the name `__proto__`: an object stays, else it is lost."""
+    """Return what becomes of a value kept under the name `__proto__`: only an object comes back out."""
 
     def read(run: Run) -> Value:
         value = resolve(run)

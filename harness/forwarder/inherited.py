@@ -35,32 +35,33 @@ _NUMBER: Final = {
 }  # fmt: skip
 _BOOLEAN: Final = {"toString": 0, "valueOf": 0}
 _FUNCTION: Final = {"apply": 2, "bind": 1, "call": 1, "toString": 0}
+_FORBIDDEN: Final = frozenset({"caller", "arguments"})
 _SPELT_OTHERWISE: Final = {"trimLeft": "trimStart", "trimRight": "trimEnd"}
 
 
 def _function(name: str, arity: int) -> Opaque:
     name = _SPELT_OTHERWISE.get(name, name)
-    return Opaque(f"function {name}() {{ [native code] }}", {"name": name, "length": arity}, is_function=True)
+    return Opaque(f"function {name}() {{ [native code] }}", {"name": name, "length": arity}, None)
 
 
-def _prototype(class_name: str, methods: dict[str, int], text: str) -> Opaque:
+def _prototype(class_name: str, methods: dict[str, int], text: str, json: str | None) -> Opaque:
     members: dict[str, Value] = {name: _function(name, arity) for name, arity in methods.items()}
-    prototype = Opaque(text, members, is_function=class_name == "Function")
+    prototype = Opaque(text, members, json)
     constructor = _function(class_name, 1)
     constructor.members["prototype"] = prototype
     members["constructor"] = constructor
     return prototype
 
 
-OBJECT_PROTOTYPE: Final = _prototype("Object", _OBJECT, "[object Object]")
-_FUNCTION_PROTOTYPE: Final = _prototype("Function", _FUNCTION, "function () { [native code] }")
+OBJECT_PROTOTYPE: Final = _prototype("Object", _OBJECT, "[object Object]", "{}")
+_FUNCTION_PROTOTYPE: Final = _prototype("Function", _FUNCTION, "function () { [native code] }", None)
 _FUNCTION_PROTOTYPE.members.update({"name": "", "length": 0})
 _PROTOTYPES: Final[dict[type, Opaque]] = {
     dict: OBJECT_PROTOTYPE,
-    list: _prototype("Array", _ARRAY, ""),
-    str: _prototype("String", _STRING, ""),
-    int: _prototype("Number", _NUMBER, "0"),
-    bool: _prototype("Boolean", _BOOLEAN, "false"),
+    list: _prototype("Array", _ARRAY, "", "[]"),
+    str: _prototype("String", _STRING, "", '""'),
+    int: _prototype("Number", _NUMBER, "0", "0"),
+    bool: _prototype("Boolean", _BOOLEAN, "false", "false"),
     Opaque: _FUNCTION_PROTOTYPE,
 }
 _PROTOTYPES[float] = _PROTOTYPES[int]
@@ -104,7 +105,14 @@ def _item(items: list[Value] | str, key: str, length: int) -> Value:
 def _member(value: Opaque, key: str) -> Value:
     if key in value.members:
         return value.members[key]
-    return _inherited(_FUNCTION_PROTOTYPE if value.is_function else OBJECT_PROTOTYPE, key)
+    if value.json is not None:
+        return _inherited(OBJECT_PROTOTYPE, key)
+    if key in _FORBIDDEN:
+        raise JsError(
+            "'caller', 'callee', and 'arguments' properties may not be accessed on strict mode functions or the "
+            "arguments objects for calls to them"
+        )
+    return _inherited(_FUNCTION_PROTOTYPE, key)
 
 
 def _inherited(prototype: Opaque, key: str) -> Value:

@@ -108,10 +108,6 @@ def _write_dict(items: dict[str, Value]) -> str:
     return "{" + ",".join(parts) + "}"
 
 
-def _write_opaque(value: Opaque) -> str | None:
-    return None if value.is_function else "{}"
-
-
 _WRITERS: Final[dict[type, Callable[[Any], str | None]]] = {
     str: _write_text,
     bool: lambda value: "true" if value else "false",
@@ -120,6 +116,6 @@ _WRITERS: Final[dict[type, Callable[[Any], str | None]]] = {
     float: _write_number,
     list: _write_list,
     dict: _write_dict,
-    Opaque: _write_opaque,
+    Opaque: lambda value: value.json,
     type(UNDEFINED): lambda _: None,
 }

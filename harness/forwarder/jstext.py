@@ -13,6 +13,17 @@ WHITE_SPACE: Final = (
     "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
+_NEWER_CASES: Final = {
+    0x1C89: 0x1C8A, 0xA7CB: 0x264, 0xA7CC: 0xA7CD, 0xA7CE: 0xA7CF, 0xA7D2: 0xA7D3, 0xA7D4: 0xA7D5, 0xA7DA: 0xA7DB,
+    0xA7DC: 0x19B,
+    **{0x10D50 + offset: 0x10D70 + offset for offset in range(22)},
+    **{0x16EA0 + offset: 0x16EBB + offset for offset in range(25)},
+}  # fmt: skip
+"""Lower case of letters that Unicode added after the version that the oldest supported Python knows."""
+
+NEWER_UPPER_CASES: Final = {lower: upper for upper, lower in _NEWER_CASES.items()}
+"""The same letters the other way round."""
+
 _SPACES = re.compile(f"[{WHITE_SPACE}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -58,7 +69,7 @@ def clean(text: str) -> str:
 
 def lower(text: str) -> str:
     """Return `text.toLowerCase()`."""
-    return text.lower()
+    return text.lower() if text.isascii() else text.lower().translate(_NEWER_CASES)
 
 
 def contains(text: str, part: str) -> bool:

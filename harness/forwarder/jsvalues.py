@@ -39,15 +39,15 @@ class Opaque:
     Args:
         text: what String() gives.
         members: its own properties by name.
-        is_function: functions are left out of JSON; other opaque objects come out as `{}`.
+        json: how JSON writes it; None for a function, which JSON leaves out.
     """
 
-    __slots__ = ("is_function", "members", "text")
+    __slots__ = ("json", "members", "text")
 
-    def __init__(self, text: str, members: dict[str, Value], *, is_function: bool) -> None:
+    def __init__(self, text: str, members: dict[str, Value], json: str | None) -> None:
         self.text = text
         self.members = members
-        self.is_function = is_function
+        self.json = json
 
     def __repr__(self) -> str:
         return self.text

@@ -34,7 +34,7 @@ _SIMPLE_ESCAPES: Final = {
     "n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "\n": "", "\r": "", "\r\n": "",
     "\u2028": "", "\u2029": "",
 }  # fmt: skip
-_FUNCTION: Final = Opaque("context => getDataElementValues", {}, is_function=True)
+_FUNCTION: Final = Opaque("context => getDataElementValues", {}, None)
 
 
 class BuildError(Exception):
