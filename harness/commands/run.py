@@ -80,6 +80,9 @@ def command(
     else:
         color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         click.echo(terminal.render(run, color=color, detail="all" if verbose else "failures"))
+    for result in run.scenarios:
+        for problem in result.problems:
+            click.echo(f"harness: {problem}", err=True)
     for path in written:
         click.echo(f"wrote {path}", err=True)
     return run.exit_code
