@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.report.plain import visible
-from harness.scenario.results import ScenarioResult
+from harness.scenario.results import EventRecord, ScenarioResult
 
 COLORS: Final = 8
 NOBODY: Final = "nobody"
@@ -38,15 +38,26 @@ class Cast:
     Attributes:
         people: by name as in the scenario, in the order they first act.
         users: the number of each user by its canonical distinct_id, in the order of their first accepted event.
+        mixed: the canonical distinct_ids of users that have events of several people.
+        split: the people whose events are under several users.
     """
 
     people: dict[str, Person]
     users: dict[str, int]
+    mixed: frozenset[str]
+    split: frozenset[str]
 
     def user_text(self, canonical: str) -> str:
         """Return a user as reports name it, for example `User 2`; "" where no accepted event resolves to it."""
         number = self.users.get(canonical)
         return f"User {number}" if number is not None else ""
+
+    def trouble(self, event: EventRecord) -> str:
+        """Return what is wrong with the user of an accepted event: `mixed`, `split`, both, or ""."""
+        found = ["mixed"] if event.distinct_id in self.mixed else []
+        if event.person in self.split:
+            found.append("split")
+        return ", ".join(found)
 
 
 def cast_of(result: ScenarioResult) -> Cast:
@@ -59,7 +70,8 @@ def cast_of(result: ScenarioResult) -> Cast:
     for event in result.events:
         if event.status == "accepted" and event.distinct_id:
             users.setdefault(event.distinct_id, len(users) + 1)
-    return Cast(people, users)
+    mixed = frozenset(cluster.canonical for cluster in result.clusters if len(cluster.people) > 1)
+    return Cast(people, users, mixed, frozenset(result.people.split))
 
 
 def _marks(names: list[str]) -> dict[str, str]:

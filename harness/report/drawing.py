@@ -81,7 +81,7 @@ class Card:
         title: the text on it, cut to the width.
         full: the whole title.
         stripes: y, height and colour of the parts of its left edge, one for each person.
-        kind: `one` person, `mixed` or `nobody`.
+        kind: `mixed` where people share a user by accident, else `plain`.
     """
 
     x: int
@@ -91,7 +91,7 @@ class Card:
     title: str
     full: str
     stripes: tuple[tuple[int, int, str], ...]
-    kind: Literal["one", "mixed", "nobody"]
+    kind: Literal["plain", "mixed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,11 @@ class Label:
     def placed(self) -> list[tuple[int, str]]:
         """Each line with its baseline."""
         return [(self.y + 10 + LABEL_LINE * place, line) for place, line in enumerate(self.lines)]
+
+    @property
+    def bottom(self) -> int:
+        """Its lower edge."""
+        return self.y + LABEL_LINE * len(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +172,11 @@ def more_pill(text: str, x: int, y: int, width: int) -> Pill:
     return Pill(x, y, width, text, text, (), "more")
 
 
-def card(y: int, rows: int, width: int, title: str, people: tuple[Person, ...]) -> Card:
+def card(
+    y: int, rows: int, width: int, title: str, people: tuple[Person, ...], kind: Literal["plain", "mixed"]
+) -> Card:
     """Return a card at the left edge of a drawing."""
     height = card_height(rows)
-    kind: Literal["one", "mixed", "nobody"] = "mixed" if len(people) > 1 else "one" if people else "nobody"
     return Card(
         0, y, width, height, shorten(title, int((width - 26) / _PROSE_CELL)), shorten(title, _FULL_TEXT),
         _stripes(y, height, people), kind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from harness.report.cast import Cast, Person
 from harness.report.drawing import (
@@ -26,7 +26,7 @@ MOST_IDS: Final = 12
 SHOWN_OF_BIG: Final = 10
 MOST_CARDS: Final = 8
 
-_BEFORE_WIDTH: Final = 360
+_BEFORE_WIDTH: Final = 340
 _AFTER_WIDTH: Final = 470
 _AFTER_CARD: Final = 320
 _PILL_X: Final = 14
@@ -41,6 +41,7 @@ class _Group:
     people: tuple[Person, ...]
     ids: tuple[str, ...]
     canonical: str | None = None
+    kind: Literal["plain", "mixed"] = "plain"
 
 
 def before(result: ScenarioResult, cast: Cast) -> Drawing:
@@ -55,7 +56,7 @@ def before(result: ScenarioResult, cast: Cast) -> Drawing:
     shown, notes = _fitting(groups, "group")
     cards, pills, height = _placed(shown, used, _BEFORE_WIDTH, _BEFORE_WIDTH - 2 * _PILL_X)
     said = "; ".join(f"{group.title}: {plural(len(group.ids), 'id')}" for group in shown)
-    return Drawing(_BEFORE_WIDTH, height, f"Before: {said}", cards, tuple(pills.values()), notes=notes)
+    return Drawing(_BEFORE_WIDTH, height, f"Before: {said}", cards, _drawn_once(pills), notes=notes)
 
 
 def after(result: ScenarioResult, cast: Cast) -> Drawing:
@@ -70,9 +71,7 @@ def after(result: ScenarioResult, cast: Cast) -> Drawing:
     said = "; ".join(f"{group.title}: {plural(len(group.ids), 'id')}" for group in shown)
     refused = "; ".join(label.full for label in labels)
     summary = f"After: {said}" + (f". Not joined: {refused}" if refused else "")
-    return Drawing(
-        _AFTER_WIDTH, max(height, bottom), summary, cards, tuple(dict.fromkeys(pills.values())), links, labels, notes
-    )
+    return Drawing(_AFTER_WIDTH, max(height, bottom), summary, cards, _drawn_once(pills), links, labels, notes)
 
 
 def _ids(result: ScenarioResult) -> list[str]:
@@ -108,16 +107,15 @@ def _ordered(clusters: Iterable[ClusterRecord], cast: Cast) -> list[ClusterRecor
 
 def _group_of(cluster: ClusterRecord, result: ScenarioResult, cast: Cast) -> _Group:
     people = tuple(cast.people[name] for name in cluster.people if name in cast.people)
-    user = cast.user_text(cluster.canonical) or "No user"
-    who = ", ".join(
-        f"{cast.people[name].name} (split)" if name in result.people.split else cast.people[name].name
-        for name in cluster.people
-        if name in cast.people
-    )
-    parts = [user, f"mixed: {who}" if len(people) > 1 else who, plural(cluster.events, "event")]
-    title = " · ".join(part for part in parts if part)
-    alone = len(cluster.ids) == 1
-    return _Group(title, people, cluster.ids, None if alone else cluster.canonical)
+    user = cast.user_text(cluster.canonical) or "No events"
+    names = ", ".join(person.name for person in people)
+    mixed = len(people) > 1
+    split = len(people) == 1 and people[0] in [cast.people.get(name) for name in result.people.split]
+    who = f"mixed: {names}" if mixed else f"{names} (split)" if split else names
+    events = plural(cluster.events, "event") if cluster.events else ""
+    title = " · ".join(part for part in (user, who, events) if part)
+    canonical = cluster.canonical if len(cluster.ids) > 1 else None
+    return _Group(title, people, cluster.ids, canonical, "mixed" if mixed else "plain")
 
 
 def _fitting(groups: list[_Group], noun: str) -> tuple[list[_Group], tuple[str, ...]]:
@@ -140,7 +138,7 @@ def _placed(
     for group in groups:
         shown, hidden = _shown_ids(group)
         rows = len(shown) + bool(hidden)
-        cards.append(card(y, rows, width, group.title, group.people))
+        cards.append(card(y, rows, width, group.title, group.people, group.kind))
         top = y + CARD_HEAD
         for place, each in enumerate(shown):
             is_canonical = each == group.canonical
@@ -152,6 +150,10 @@ def _placed(
             pills.update(dict.fromkeys(hidden, stand_in))
         y += cards[-1].height + CARD_GAP
     return tuple(cards), pills, max(y - CARD_GAP, 0)
+
+
+def _drawn_once(pills: Mapping[str, Pill]) -> tuple[Pill, ...]:
+    return tuple(dict.fromkeys(pills.values()))
 
 
 def _shown_ids(group: _Group) -> tuple[list[str], list[str]]:

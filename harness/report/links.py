@@ -11,7 +11,8 @@ from harness.identity.model import Decision
 from harness.report.drawing import LABEL_LINE, Label, Link, LinkKind, Pill
 from harness.report.plain import shorten_middle, visible
 
-_MOST_LABELS: Final = 8
+_MOST_FAILED: Final = 8
+_MANY_ALIKE: Final = 3
 _LABEL_X: Final = 344
 _LABEL_CELLS: Final = 17
 _LABEL_GAP: Final = 6
@@ -34,6 +35,10 @@ class _Failed:
     @property
     def height(self) -> int:
         return sum(pill.middle for pill in self.ends) // len(self.ends)
+
+    @property
+    def full(self) -> str:
+        return f"{self.kind}: {', '.join(_short(each) for each in self.ids)} ({visible(self.reason)})"
 
 
 def drawn_links(
@@ -71,7 +76,7 @@ def _noted(
     if key in failed:
         failed[key].times += 1
         return False
-    if len(failed) >= _MOST_LABELS:
+    if len(failed) >= _MOST_FAILED:
         return True
     kind: LinkKind = "refused" if decision.outcome == "refused" else "ignored"
     reason = decision.reason or decision.rule.partition(".")[2]
@@ -83,19 +88,38 @@ def _labelled(failed: list[_Failed]) -> tuple[tuple[Label, ...], tuple[Link, ...
     labels: list[Label] = []
     links: list[Link] = []
     bottom = 0
-    for place, each in enumerate(sorted(failed, key=lambda one: one.height)):
-        lines = _broken(f"{_sign(each.kind)} {visible(each.reason)}" + (f" ×{each.times}" if each.times > 1 else ""))
-        size = LABEL_LINE * len(lines)
-        y = max(each.height - size // 2, bottom + _LABEL_GAP if labels else 0, 0)
-        bottom = y + size
+    for place, group in enumerate(_grouped(failed)):
         bulge = _OUTER_BULGE - 4 * (place % 4)
-        start = each.ends[0].right + (bulge * 3 // 4 if len(each.ends) > 1 else 0)
-        full = f"{each.kind}: {', '.join(_short(one) for one in each.ids)} ({visible(each.reason)})"
-        leader = f"M{start} {each.height}L{_LABEL_X - 5} {y + size // 2}"
-        labels.append(Label(_LABEL_X, y, lines, leader, each.kind, full))
-        if len(each.ends) > 1:
-            links.append(Link(_arc((each.ends[0], each.ends[1]), bulge), each.kind, full))
-    return tuple(labels), tuple(links), bottom + 4 if labels else 0
+        labels.append(_label(group, bulge, bottom + _LABEL_GAP if labels else 0))
+        bottom = labels[-1].bottom
+        links += [
+            Link(_arc((each.ends[0], each.ends[1]), bulge), each.kind, each.full)
+            for each in group
+            if len(each.ends) > 1
+        ]
+    return tuple(labels), tuple(links), bottom
+
+
+def _grouped(failed: list[_Failed]) -> list[list[_Failed]]:
+    """Links that failed for one reason share a label once there are many of them."""
+    by_reason: dict[tuple[str, str], list[_Failed]] = {}
+    for each in sorted(failed, key=lambda one: one.height):
+        by_reason.setdefault((each.kind, each.reason), []).append(each)
+    groups: list[list[_Failed]] = []
+    for found in by_reason.values():
+        groups += [found] if len(found) > _MANY_ALIKE else [[each] for each in found]
+    return sorted(groups, key=lambda group: group[0].height)
+
+
+def _label(group: list[_Failed], bulge: int, highest: int) -> Label:
+    first = group[0]
+    times = sum(each.times for each in group)
+    lines = _broken(f"{_sign(first.kind)} {visible(first.reason)}" + (f" ×{times}" if times > 1 else ""))
+    size = LABEL_LINE * len(lines)
+    y = max(first.height - size // 2, highest, 0)
+    start = first.ends[0].right + (bulge * 3 // 4 if len(first.ends) > 1 else 0)
+    leader = f"M{start} {first.height}L{_LABEL_X - 5} {y + size // 2}"
+    return Label(_LABEL_X, y, lines, leader, first.kind, "; ".join(each.full for each in group))
 
 
 def _arc(ends: tuple[Pill, Pill], bulge: int) -> str:

@@ -14,6 +14,7 @@ from harness.scenario.results import EventRecord, ScenarioResult, StepRecord
 
 MOST_STEPS: Final = 160
 MOST_LANES: Final = 10
+MOST_PEOPLE: Final = 40
 _LAST_STEPS: Final = 40
 _MOST_EVENTS_OF_STEP: Final = 20
 _MOST_IDS: Final = 6
@@ -32,6 +33,7 @@ _OUTCOMES: Final = {
     "refused": ("✗", "refused"),
     "ignored": ("∅", "ignored"),
 }
+_OF_RULES: Final = {"legacy.alias": ("→", "points there from here on")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,11 @@ class Row:
         lanes: a class name for each lane.
         person: who did it.
         event: the event's record, only for kind event.
-        ids: the ids the event carried.
+        ids: the ids the event carried, without those its verdict names.
         more_ids: how many more ids it carried.
         user: the user that the event belongs to at the end, as text.
         user_id: its canonical distinct_id.
+        trouble: `mixed` where the user has events of several people, `split` where the person has several users.
         verdict: what the event decided about identity.
         remarks: further lines: errors, warnings, times.
         records: the step, for the rules of an Edge call.
@@ -96,6 +99,7 @@ class Row:
     more_ids: int = 0
     user: str = ""
     user_id: str = ""
+    trouble: str = ""
     verdict: Verdict | None = None
     remarks: tuple[str, ...] = ()
     records: StepRecord | None = None
@@ -107,14 +111,16 @@ class Timeline:
 
     Attributes:
         start: when the first step ran.
-        people: the people with a lane.
-        more_people: how many people have none.
+        people: the people to name.
+        more_people: how many more there are.
+        laned: the first of them, who have a lane.
         rows: the rows.
     """
 
     start: str
     people: tuple[Person, ...]
     more_people: int
+    laned: tuple[Person, ...]
     rows: tuple[Row, ...]
 
 
@@ -129,14 +135,14 @@ def timeline_of(result: ScenarioResult, cast: Cast) -> Timeline:
         rows.append(Row("cut", "", f"{plural(left_out, 'step')} left out here; report.json has them all."))
     rows += [row for step, before in last for row in _rows_of(step, events.get(step.number, []), before, cast)]
     people = tuple(cast.people.values())
-    shown = people[:MOST_LANES]
+    shown, laned = people[:MOST_PEOPLE], people[:MOST_LANES]
     start = instant(result.steps[0].at_ms) if result.steps else ""
-    return Timeline(start, shown, len(people) - len(shown), tuple(_with_lanes(rows, shown)))
+    return Timeline(start, shown, len(people) - len(shown), laned, tuple(_with_lanes(rows, laned)))
 
 
 def verdict_of(decision: Decision) -> Verdict:
     """Return a decision in words."""
-    sign, text = _OUTCOMES[decision.outcome]
+    sign, text = _OF_RULES.get(decision.rule) or _OUTCOMES[decision.outcome]
     rule = RULES[decision.rule]
     return Verdict(
         decision.outcome,
@@ -189,16 +195,19 @@ def _rows_of(step: StepRecord, events: Sequence[EventRecord], before: int | None
 
 def _event_row(event: EventRecord, number: str, step: StepRecord, cast: Cast) -> Row:
     accepted = event.status == "accepted"
+    named = event.decision.ids if event.decision else ()
+    ids = [each for each in event.ids if each not in named]
     return Row(
         "event",
         number,
         id_of(event.name).text or "(no name)",
         person=cast.people.get(event.person) if event.person is not None else None,
         event=event,
-        ids=tuple(id_of(each) for each in event.ids[:_MOST_IDS]),
-        more_ids=max(len(event.ids) - _MOST_IDS, 0),
+        ids=tuple(id_of(each) for each in ids[:_MOST_IDS]),
+        more_ids=max(len(ids) - _MOST_IDS, 0),
         user=(cast.user_text(event.distinct_id) or "nobody") if accepted else "",
         user_id=id_of(event.distinct_id, _FULL_TEXT).text,
+        trouble=cast.trouble(event) if accepted else "",
         verdict=verdict_of(event.decision) if event.decision else None,
         remarks=tuple(_remarks(event, step)),
     )

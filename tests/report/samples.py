@@ -257,7 +257,7 @@ def merge_accident() -> ScenarioResult:
         status="failed",
         headline="ana and ben became one user: step 7 sent $merge for ids of both.",
         checks=[
-            CheckResult("users", "failed", 2, 2, ""),
+            CheckResult("same_user", "failed", [[B, "ben"]], [[B, "ben", A, "ana"]], ""),
             CheckResult("mixed", "failed", [], [["ana", "ben"]], "The $merge of step 7 bypasses every guard."),
         ],
     )
