@@ -127,6 +127,8 @@ def verdict(run: RunResult) -> str:
         return f"{run.count('failed'):,} of {plural(ran, 'scenario')} failed"
     if run.count("error"):
         return f"{plural(_unreadable(run), 'file')} can't be read"
+    if run.count("known_failure"):
+        return "No unexpected failure"
     return f"All {plural(ran, 'scenario')} hold" if ran > 1 else "The scenario holds"
 
 

@@ -47,17 +47,17 @@ def cells(text: str) -> int:
 
 def shorten(text: str, limit: int) -> str:
     """Return a text cut at its end to a number of columns, with an ellipsis where something is missing."""
-    if cells(text) <= limit:
+    if _fits(text, limit):
         return text
     return _head(text, limit - 1) + ELLIPSIS
 
 
 def shorten_middle(text: str, limit: int) -> str:
     """Return an id cut in its middle to a number of columns: ids differ at both ends."""
-    if cells(text) <= limit:
+    if _fits(text, limit):
         return text
     tail = (limit - 1) // 3
-    return _head(text, limit - 1 - tail) + ELLIPSIS + _head(text[::-1], tail)[::-1]
+    return _head(text, limit - 1 - tail) + ELLIPSIS + _head(text[: -limit - 1 : -1], tail)[::-1]
 
 
 def value(found: Json) -> str:
@@ -106,6 +106,10 @@ def _cells_of(character: str) -> int:
     if character == "\u200d" or unicodedata.category(character) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _fits(text: str, limit: int) -> bool:
+    return len(_head(text, limit)) == len(text)
 
 
 def _head(text: str, limit: int) -> str:
