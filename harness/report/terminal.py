@@ -90,7 +90,9 @@ def _by_folder(results: list[ScenarioResult], *, color: bool, width: int | None)
     files = Counter(_folder(file) for file in {result.file for result in results})
     rows: list[_Row] = []
     for folder in scenarios:
-        text = f"{plural(scenarios[folder], 'scenario')} in {plural(files[folder], 'file')}"
+        text = plural(scenarios[folder], "scenario")
+        if files[folder] != scenarios[folder]:
+            text += f" in {plural(files[folder], 'file')}"
         name, where = _fitted(text, visible(folder), width)
         rows.append((_status("passed", color=color), name, "", "", "", where))
     return rows

@@ -33,10 +33,15 @@ def test_a_file_that_cannot_be_read_lists_its_problems() -> None:
 
 def test_many_passed_scenarios_are_counted_by_folder() -> None:
     text = terminal.render(green(45))
-    assert "7 scenarios in 7 files" in text
+    assert "passed    7 scenarios  " in text
     assert "scenarios/theme6/" in text
     assert "Flow 3" not in text
     assert len(text.splitlines()) < 15
+
+
+def test_files_are_counted_where_scenarios_share_them() -> None:
+    text = terminal.render(RunResult(tuple(passing(f"Flow {number}") for number in range(21))))
+    assert "21 scenarios in 1 file " in text
 
 
 def test_all_passed_scenarios_are_listed_on_request_and_when_they_are_few() -> None:
