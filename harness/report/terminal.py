@@ -22,10 +22,11 @@ from harness.report.plain import one_line, plural, shorten, shorten_middle, valu
 from harness.scenario.results import CheckResult, RunResult, ScenarioResult, ScenarioStatus
 
 Detail: TypeAlias = Literal["failures", "all"]
-"""Whether many passed scenarios are only counted, by folder, or all listed."""
+"""Whether many scenarios that ended as they should are only counted, by folder, or all listed."""
 
 _HEADERS: Final = ("status", "scenario", "ID merge", "users", "checks", "file")
-_FEW_PASSED: Final = 20
+_FEW: Final = 20
+_AS_IT_SHOULD: Final[tuple[ScenarioStatus, ...]] = ("known_failure", "passed")
 _FIXED_WIDTH: Final = 48
 _INDENT: Final = "    "
 _VALUE_WIDTH: Final = 200
@@ -48,7 +49,7 @@ def render(run: RunResult, *, color: bool = False, width: int | None = None, det
         run: the results.
         color: whether the status is coloured with ANSI escapes.
         width: columns of the terminal; None: nothing is cut or wrapped.
-        detail: whether many passed scenarios are only counted, by folder, or all listed.
+        detail: whether many passed scenarios and known failures are only counted, by folder, or all listed.
     """
     lines = [*_table(run, color=color, width=width, detail=detail)]
     if lines:
@@ -61,11 +62,9 @@ def render(run: RunResult, *, color: bool = False, width: int | None = None, det
 
 def _table(run: RunResult, *, color: bool, width: int | None, detail: Detail) -> Iterator[str]:
     results = worst_first(run)
-    if detail == "failures" and run.count("passed") > _FEW_PASSED:
-        listed = [result for result in results if result.status != "passed"]
-        folded = _by_folder([result for result in results if result.status == "passed"], color=color, width=width)
-    else:
-        listed, folded = results, []
+    fold = {status for status in _AS_IT_SHOULD if detail == "failures" and run.count(status) > _FEW}
+    listed = [result for result in results if result.status not in fold]
+    folded = _by_folder([result for result in results if result.status in fold], color=color, width=width)
     rows = [_row(result, color=color, width=width) for result in listed]
     if not rows and not folded:
         return
@@ -86,15 +85,15 @@ def _row(result: ScenarioResult, *, color: bool, width: int | None) -> _Row:
 
 
 def _by_folder(results: list[ScenarioResult], *, color: bool, width: int | None) -> list[_Row]:
-    scenarios = Counter(_folder(result.file) for result in results)
-    files = Counter(_folder(file) for file in {result.file for result in results})
+    scenarios = Counter((result.status, _folder(result.file)) for result in results)
+    files = Counter((status, _folder(file)) for status, file in {(result.status, result.file) for result in results})
     rows: list[_Row] = []
-    for folder in scenarios:
-        text = plural(scenarios[folder], "scenario")
-        if files[folder] != scenarios[folder]:
-            text += f" in {plural(files[folder], 'file')}"
+    for (status, folder), count in scenarios.items():
+        text = plural(count, "scenario")
+        if files[status, folder] != count:
+            text += f" in {plural(files[status, folder], 'file')}"
         name, where = _fitted(text, visible(folder), width)
-        rows.append((_status("passed", color=color), name, "", "", "", where))
+        rows.append((_status(status, color=color), name, "", "", "", where))
     return rows
 
 
