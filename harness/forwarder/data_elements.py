@@ -44,6 +44,7 @@ class DataElements:
         self._templates = {name: template(element.settings) for name, element in self._definitions.items()}
         self._environment = environment
         self._compiled: dict[str, Resolve] = {}
+        self._turns: dict[str, int] = {}
 
     def resolvers(self, names: Sequence[str]) -> Resolvers:
         """Return what gives the values of data elements, in the order of their names."""
@@ -96,7 +97,7 @@ class DataElements:
         module = self._module(definition, settings)
         finish = _finisher(definition)
         prefix = _prefix(name)
-        done = self._turns(name)
+        done = self._turns[name] = self._count_turns(name)
 
         def resolve(run: Run) -> Value:
             try:
@@ -108,13 +109,11 @@ class DataElements:
 
         return _remembering(name, resolve) if settings.names else resolve
 
-    def _turns(self, name: str) -> int:
-        """Return after how many turns a data element without a circle has its value."""
-        if name not in self._definitions:
-            return turns.UNKNOWN
+    def _count_turns(self, name: str) -> int:
+        """Return after how many turns a data element has its value, when those inside have theirs."""
         names = self._templates[name].names
         if names:
-            return turns.outer(max(self._turns(inner) for inner in names))
+            return turns.outer(max(self._turns.get(inner, turns.UNKNOWN) for inner in names))
         return turns.WITHOUT_SETTINGS if self._definitions[name].settings is None else turns.WITH_SETTINGS
 
     def _module(self, definition: DataElement, settings: Template) -> Read:
@@ -169,8 +168,14 @@ def _remembering(name: str, resolve: Resolve) -> Resolve:
 
     def resolve_once(run: Run) -> Value:
         if name not in run.memory:
-            run.memory[name] = resolve(run)
-        return run.memory[name]
+            try:
+                run.memory[name] = resolve(run)
+            except ElementError as error:
+                run.memory[name] = error
+        value = run.memory[name]
+        if isinstance(value, ElementError):
+            raise value
+        return value
 
     return resolve_once
 

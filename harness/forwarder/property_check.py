@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from harness.event import Json
 from harness.forwarder.model import Action, Condition, DataElement, Property
 from harness.forwarder.tokens import BuildError, sanitized_data, template
 from harness.problems import Problems
 
+MAX_CHAIN: Final = 100
 _WHOLE_TAG = re.compile(r"%[^%\s{}](?:[^%{}]*[^%\s{}])?%")
 _TAG = re.compile(r"%([^%]+)%")
 
@@ -17,6 +19,7 @@ _TAG = re.compile(r"%([^%]+)%")
 def check_property(property_: Property, problems: Problems) -> None:
     """Note every mistake that shows only when the parts are looked at together, or as Adobe's build looks at them."""
     _check_names(property_.data_elements, problems)
+    _check_depth(property_, problems)
     names = {element.name for element in property_.data_elements}
     for element in property_.data_elements:
         _check_default(element, problems)
@@ -37,6 +40,27 @@ def _check_names(elements: tuple[DataElement, ...], problems: Problems) -> None:
             problems.add(
                 element.line, element.where, f"has the name of another data element ({where})", "Rename one of them."
             )
+
+
+def _check_depth(property_: Property, problems: Problems) -> None:
+    """Note data elements that are made of others through more than `MAX_CHAIN` of them."""
+    elements = {element.name: element for element in property_.data_elements}
+    waiting = {name: set(_inner_names(element)) & elements.keys() for name, element in elements.items()}
+    for _ in range(MAX_CHAIN):
+        ready = {name for name, inner in waiting.items() if not inner}
+        if not ready:
+            return
+        waiting = {name: inner - ready for name, inner in waiting.items() if inner}
+    for element in (elements[name] for name, inner in waiting.items() if not inner):
+        message = f"is made of other data elements through more than {MAX_CHAIN} steps"
+        problems.add(element.line, element.where, message, "Make the chain shorter.")
+
+
+def _inner_names(element: DataElement) -> tuple[str, ...]:
+    try:
+        return template(element.settings).names
+    except BuildError:
+        return ()
 
 
 def _check_default(element: DataElement, problems: Problems) -> None:

@@ -108,17 +108,14 @@ def values(resolvers: Resolvers, run: Run) -> list[Value]:
     Raises:
         ElementError: the failure that the engine sees first, where one or more fail.
     """
-    try:
-        return [resolve(run) for resolve in resolvers]
-    except ElementError:
-        raise _first_failure(resolvers, run) from None
-
-
-def _first_failure(resolvers: Resolvers, run: Run) -> ElementError:
-    failures: list[ElementError] = []
+    found: list[Value] = []
+    failure: ElementError | None = None
     for resolve in resolvers:
         try:
-            resolve(run)
+            found.append(resolve(run))
         except ElementError as error:
-            failures.append(error)
-    return min(failures, key=lambda error: error.turns)
+            if failure is None or error.turns < failure.turns:
+                failure = error
+    if failure is not None:
+        raise failure
+    return found

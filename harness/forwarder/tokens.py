@@ -30,6 +30,7 @@ _HEX = re.compile(r"[\t-\r \xa0]*([+-]?)(?:0[xX])?([0-9a-fA-F]+)")
 _ESCAPE = re.compile(
     r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([0-7]{1,3})|(\r\n|.)|\Z)", re.DOTALL
 )
+_ENDS_STRING = re.compile(r"(?<!\\)(?:\\\\)*(['\n\r])")
 _SIMPLE_ESCAPES: Final = {
     "n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "\n": "", "\r": "", "\r\n": "",
     "\u2028": "", "\u2029": "",
@@ -179,8 +180,10 @@ def _unit(chunk: str) -> str:
 
 def _resolved_name(token: str) -> str:
     """Return the name that the code resolves: the token read as a JavaScript string in single quotes."""
-    if re.search(r"(?<!\\)(?:\\\\)*'", token):
-        raise BuildError(f"the token name {json.dumps(token, ensure_ascii=False)} holds an apostrophe")
+    breaking = _ENDS_STRING.search(token)
+    if breaking is not None:
+        what = "an apostrophe" if breaking[1] == "'" else "a line break"
+        raise BuildError(f"the token name {json.dumps(token, ensure_ascii=False)} holds {what}")
     name = jstext.joined(_ESCAPE.sub(lambda match: _unescaped(match, token), token))
     return name.replace("\n", "").replace("\r", "")
 
