@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from harness.event import Json
+from harness.forwarder import jsjson
 from harness.forwarder.actions import compile_action
 from harness.forwarder.conditions import compile_condition
 from harness.forwarder.data_elements import DataElements
@@ -95,6 +96,7 @@ class Engine:
     def __init__(self, property_: Property, host: CodeHost | None = None) -> None:
         self.property = property_
         self._host: CodeHost = NoCodeHost() if host is None else host
+        self._may_change = host is not None
         elements = DataElements(property_.data_elements, property_.environment)
         self._rules = [(rule, _steps(rule, elements)) for rule in property_.rules]
 
@@ -111,6 +113,9 @@ class Engine:
         arc: dict[str, Value] = {"ruleStash": {}, "event": call.event}
         if call.request is not UNDEFINED:
             arc["request"] = call.request
+        if self._may_change:
+            # Only custom code can change what it is given; each rule then has a copy of its own.
+            arc = jsjson.parse(jsjson.write(arc) or "{}")
         run = Run(rule.name, arc, call.env, fetch, self._host)
         try:
             for step in steps:

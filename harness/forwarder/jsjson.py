@@ -43,15 +43,12 @@ def is_deep(value: Json) -> bool:
     """Return whether a value is nested more than `MAX_DEPTH` levels deep."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
-        inner: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                inner.extend(item.values())
-            elif isinstance(item, list):
-                inner.extend(item)
-        if not inner:
+        containers = [item for item in level if isinstance(item, (dict, list))]
+        if not containers:
             return False
-        level = inner
+        level = []
+        for container in containers:
+            level.extend(container.values() if isinstance(container, dict) else container)
     return True
 
 
