@@ -41,10 +41,6 @@ def _result(name: str, expected: Json, actual: Json, sentence: str, *, holds: bo
 def _count_checks(expect: Expect, found: Found) -> Iterator[CheckResult]:
     if expect.users is not None:
         sentence = f"{_number(found.users, 'user')} came out, {expect.users} expected"
-        if found.people.split:
-            sentence += ": " + why_split(found.people.split[0], found.events, found.model)
-        elif found.people.mixed:
-            sentence += ": " + why_mixed(found.people.mixed[0], found.events, found.model)
         yield _result("users", expect.users, found.users, sentence, holds=expect.users == found.users)
     if expect.accepted is not None:
         sentence = f"{_number(found.accepted, 'event')} stored, {expect.accepted} expected{_losses(found.events)}"
