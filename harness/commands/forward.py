@@ -53,7 +53,7 @@ def command(
     """Run Edge Network calls through an event forwarding property, and show what it would send.
 
     PROPERTY is a JSON document of Reactor objects, or the YAML shorthand. CALLS has one call a line, or is - for
-    standard input. Nothing is sent: `responses` in a call says what the destination answers, 200 unless it says else.
+    standard input. Nothing is sent: `responses` in a call says what the destination answers, by default 200.
 
     \b
     Example:
