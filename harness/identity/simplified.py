@@ -12,7 +12,8 @@ from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, Endpoint, Event, Json,
 from harness.identity.model import KIND_OF_EVENT, Arrival, Caution, Cluster, Decision, IdentityModel
 from harness.identity.settings import IdentitySettings
 
-_UUID_LIKE = re.compile(r"[0-9a-f]+(?:-[0-9a-f]+){4}", re.IGNORECASE | re.ASCII)
+_ANONYMOUS_LOOK = re.compile(r"[0-9a-f]+(?:-[0-9a-f]+){4}|[0-9]{38}", re.IGNORECASE | re.ASCII)
+"""What ids of devices look like: UUIDs, and the 38 digits of an Adobe ECID."""
 
 
 class SimplifiedModel(IdentityModel):
@@ -99,7 +100,7 @@ class SimplifiedModel(IdentityModel):
     def _from_distinct_id(self, sent: str, at: int) -> tuple[str | None, str | None]:
         if sent.startswith(DEVICE_PREFIX):
             return None, sent[len(DEVICE_PREFIX) :] or None
-        if sent and sent not in self._users and _UUID_LIKE.fullmatch(sent):
+        if sent and sent not in self._users and _ANONYMOUS_LOOK.fullmatch(sent):
             message = f"the distinct_id {sent!r} has no $device: prefix, so it is a user of its own (a phantom user)"
             self.cautions.append(Caution("simplified.phantom_user", at, (sent,), message))
         return sent or None, None

@@ -54,6 +54,12 @@ def test_an_unprefixed_anonymous_uuid_is_a_phantom_user_with_a_warning() -> None
     ]
 
 
+def test_an_unprefixed_ecid_is_a_phantom_user_with_a_warning() -> None:
+    ecid = "26783473982374982374982374982374982374"
+    model = simplified(event(distinct_id=ecid))
+    assert [(caution.rule, caution.ids) for caution in model.cautions] == [("simplified.phantom_user", (ecid,))]
+
+
 def test_a_phantom_user_is_warned_about_once() -> None:
     assert len(simplified(*[event(distinct_id=UUID_A)] * 3).cautions) == 1
 
