@@ -12,6 +12,7 @@ import click
 from harness.event import Json
 from harness.forwarder.calls import ANY_RULE, ScriptedCall, read_calls, read_secrets
 from harness.forwarder.engine import CallResult, Engine, Request, RuleResult
+from harness.forwarder.javascript import code_host
 from harness.forwarder.property import Property, load_property
 from harness.jsontext import dump
 from harness.problems import InputError, OutsideError, Problem, Problems, did_you_mean
@@ -64,7 +65,7 @@ def command(
         raise OutsideError(f"--engine {engine} needs Adobe's own engine in Node; it comes with a later release")
     property_, calls = _read_input(property_path, calls_path, environment, secrets_path)
     _note_unknown_rules(property_, calls)
-    running = Engine(property_)
+    running = Engine(property_, code_host())
     results = [running.run(call.call, call.fetch()) for call in calls]
     if as_json:
         click.echo(dump([_as_json(index, result) for index, result in enumerate(results)]))

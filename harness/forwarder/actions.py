@@ -1,4 +1,4 @@
-"""Actions: Mixpanel's `send-event`, and custom code."""
+"""Actions: Mixpanel's `send-event`; custom code only where it can't run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from harness.forwarder import jsjson
-from harness.forwarder.data_elements import DataElements, Read
+from harness.forwarder.data_elements import DataElements
+from harness.forwarder.javascript import without_host
 from harness.forwarder.jsvalues import UNDEFINED, JsError, Opaque, Value, number_text, own_entries, truthy
 from harness.forwarder.model import Action
 from harness.forwarder.run import NetworkFailure, Request, Run, values
@@ -30,22 +31,10 @@ def compile_action(action: Action, elements: DataElements) -> Act:
     Raises:
         BuildError: when Adobe's build can't make code of its settings.
     """
-    settings = template(action.settings)
     if action.type == "custom-code":
-        return _code_act(elements.filled(settings))
+        return without_host
+    settings = template(action.settings)
     return _send_act(_body(settings, elements), action.timeout)
-
-
-def _code_act(fill: Read) -> Act:
-    def act(run: Run) -> Value:
-        settings = fill(run)
-        core = run.arc["ruleStash"].get("core") or {}
-        results = core.get("customCode") or {}
-        core["customCode"] = results
-        results[str(settings.get("keyName", "undefined"))] = run.host.run(settings, run.arc)
-        return core
-
-    return act
 
 
 def _send_act(body: Callable[[Run], str], timeout: float) -> Act:

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from harness.forwarder import inherited, jstext, regex
 from harness.forwarder.data_elements import DataElements, Read
+from harness.forwarder.javascript import without_host
 from harness.forwarder.jsvalues import (
     UNDEFINED,
     JsError,
@@ -33,10 +34,10 @@ def compile_condition(condition: Condition, elements: DataElements) -> Read:
     Raises:
         BuildError: when Adobe's build can't make code of its settings.
     """
+    if condition.type == "custom-code":
+        return without_host
     settings = template(condition.settings)
     fill = elements.filled(settings)
-    if condition.type == "custom-code":
-        return lambda run: run.host.run(fill(run), run.arc)
     return _planned(settings, elements) or (lambda run: _compare_by_settings(fill(run)))
 
 

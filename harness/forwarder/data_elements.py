@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from harness.forwarder import inherited, jstext, turns
+from harness.forwarder.javascript import without_host
 from harness.forwarder.jsvalues import UNDEFINED, JsError, Value, is_object, to_text, truthy
 from harness.forwarder.model import DataElement
 from harness.forwarder.paths import compile_path
@@ -123,8 +124,7 @@ class DataElements:
             return _path_module(settings, self.filled(settings))
         if definition.type == "secret":
             return _secret_module(definition.name, self._environment, self.filled(settings))
-        fill = self.filled(settings)
-        return lambda run: run.host.run(fill(run), run.arc)
+        return without_host
 
 
 def _prefix(name: str) -> str:

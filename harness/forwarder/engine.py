@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from harness.event import Json
-from harness.forwarder import jsjson
 from harness.forwarder.actions import compile_action
 from harness.forwarder.conditions import compile_condition
 from harness.forwarder.data_elements import DataElements
-from harness.forwarder.javascript import CodeHost, NoCodeHost
+from harness.forwarder.javascript import CodeHost, Outcome, Program, Status, coded_rules
 from harness.forwarder.jsvalues import UNDEFINED, JsError, Value
 from harness.forwarder.model import Action, Condition, Property, Rule
 from harness.forwarder.run import ElementError, Fetch, NetworkFailure, Request, Response, Run
@@ -23,8 +22,6 @@ from harness.forwarder.tokens import sanitized
 __all__ = [
     "Call", "CallResult", "Engine", "Fetch", "NetworkFailure", "Request", "Response", "RuleResult", "Status",
 ]  # fmt: skip
-
-Status: TypeAlias = Literal["success", "condition_not_met", "failed"]
 
 _NO_SECRETS: Final[Mapping[str, Json]] = MappingProxyType({})
 _DISPLAY_NAMES: Final = {
@@ -42,11 +39,13 @@ class Call(NamedTuple):
         event: the event, `{"xdm": ..., "data": ...}`, as JSON data; the rules read it and never change it.
         request: the HTTP request of the call, `{"header": ..., "body": ...}`; UNDEFINED where there is none.
         env: secret values by secret id.
+        now_ms: the time of the call for custom code, in milliseconds since 1970; None for the wall clock.
     """
 
     event: Json
     request: Json = UNDEFINED
     env: Mapping[str, Json] = _NO_SECRETS
+    now_ms: float | None = None
 
 
 class RuleResult(NamedTuple):
@@ -95,10 +94,12 @@ class Engine:
 
     def __init__(self, property_: Property, host: CodeHost | None = None) -> None:
         self.property = property_
-        self._host: CodeHost = NoCodeHost() if host is None else host
-        self._may_change = host is not None
         elements = DataElements(property_.data_elements, property_.environment)
-        self._rules = [(rule, _steps(rule, elements)) for rule in property_.rules]
+        coded = [] if host is None else coded_rules(property_)
+        programs = host.programs(property_, coded) if host is not None and coded else {}
+        self._rules = [
+            (rule, programs.get(position) or _program(rule, elements)) for position, rule in enumerate(property_.rules)
+        ]
 
     def run(self, call: Call, fetch: Fetch) -> CallResult:
         """Return what becomes of a call.
@@ -107,34 +108,38 @@ class Engine:
             call: the call.
             fetch: answers the requests that rules make.
         """
-        return CallResult(tuple([self._run_rule(rule, steps, call, fetch) for rule, steps in self._rules]))
+        return CallResult(tuple([_result(rule, program, call, fetch) for rule, program in self._rules]))
 
-    def _run_rule(self, rule: Rule, steps: list[Step], call: Call, fetch: Fetch) -> RuleResult:
-        arc: dict[str, Value] = {"ruleStash": {}, "event": call.event}
-        if call.request is not UNDEFINED:
-            arc["request"] = call.request
-        if self._may_change:
-            # Only custom code can change what it is given; each rule then has a copy of its own.
-            arc = jsjson.parse(jsjson.write(arc) or "{}")
-        run = Run(rule.name, arc, call.env, fetch, self._host)
-        try:
-            for step in steps:
-                step(run)
-        except _NotMetError as error:
-            return RuleResult(rule.name, rule.rule_id, "condition_not_met", str(error), tuple(run.requests))
-        except JsError as error:
-            return RuleResult(rule.name, rule.rule_id, "failed", str(error), tuple(run.requests))
-        return RuleResult(rule.name, rule.rule_id, "success", None, tuple(run.requests))
+
+def _result(rule: Rule, program: Program, call: Call, fetch: Fetch) -> RuleResult:
+    arc: dict[str, Value] = {"ruleStash": {}, "event": call.event}
+    if call.request is not UNDEFINED:
+        arc["request"] = call.request
+    run = Run(rule.name, arc, call.env, fetch, call.now_ms)
+    status, error = program(run)
+    return RuleResult(rule.name, rule.rule_id, status, error, tuple(run.requests))
 
 
 Step: TypeAlias = Callable[[Run], None]
 """Runs one component; raises `_NotMetError` or `JsError` to end the rule."""
 
 
-def _steps(rule: Rule, elements: DataElements) -> list[Step]:
+def _program(rule: Rule, elements: DataElements) -> Program:
     rule_name = sanitized(rule.name)
-    checks = [_condition_step(condition, rule_name, elements) for condition in rule.conditions]
-    return checks + [_action_step(action, elements) for action in rule.actions]
+    steps = [_condition_step(condition, rule_name, elements) for condition in rule.conditions]
+    steps += [_action_step(action, elements) for action in rule.actions]
+
+    def run_steps(run: Run) -> Outcome:
+        try:
+            for step in steps:
+                step(run)
+        except _NotMetError as error:
+            return Outcome("condition_not_met", str(error))
+        except JsError as error:
+            return Outcome("failed", str(error))
+        return Outcome("success", None)
+
+    return run_steps
 
 
 def _condition_step(condition: Condition, rule_name: str, elements: DataElements) -> Step:

@@ -27,6 +27,7 @@ class DataElement:
         force_lower_case: whether a text is lower-cased.
         where: its key in the file, for messages.
         line: its line in the file; None where that is not known.
+        component_id: its id (`DE...`), which custom code can ask for; None where the file has none.
     """
 
     name: str
@@ -37,6 +38,7 @@ class DataElement:
     force_lower_case: bool = False
     where: str = ""
     line: int | None = None
+    component_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Condition:
         timeout: how long it may take, in milliseconds.
         where: its key in the file, for messages.
         line: its line in the file; None where that is not known.
+        component_id: its id (`RC...`), which custom code can ask for; None where the file has none.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Condition:
     timeout: float = DEFAULT_TIMEOUT
     where: str = ""
     line: int | None = None
+    component_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Action:
     timeout: float = DEFAULT_TIMEOUT
     where: str = ""
     line: int | None = None
+    component_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from harness.event import Json
+from harness.forwarder.javascript import code_host
 from harness.forwarder.model import Action, Condition, DataElement, Property
 from harness.forwarder.tokens import BuildError, sanitized_data, template
 from harness.problems import Problems
@@ -27,7 +28,9 @@ def check_property(property_: Property, problems: Problems) -> None:
     for rule in property_.rules:
         parts += [*rule.conditions, *rule.actions]
     for part in parts:
-        if part.type != "custom-code" and not _is_tags(part, names, problems):
+        if part.type == "custom-code":
+            _check_code(part, problems)
+        elif not _is_tags(part, names, problems):
             _check_build(part, problems)
 
 
@@ -75,6 +78,14 @@ def _check_build(part: DataElement | Condition | Action, problems: Problems) -> 
         template(part.settings)
     except BuildError as error:
         problems.add(part.line, part.where, f"can't be built: {error}", "Rename it, here and wherever it is used.")
+
+
+def _check_code(part: DataElement | Condition | Action, problems: Problems) -> None:
+    """Note custom code that can't be built; without a JavaScript engine nobody can tell."""
+    host = code_host()
+    problem = None if host is None else host.problem(part)
+    if problem is not None:
+        problems.add(part.line, part.where, f"can't be built: {problem}", "Correct its source.")
 
 
 def _is_tags(part: DataElement | Condition | Action, names: set[str], problems: Problems) -> bool:

@@ -82,7 +82,8 @@ def read_data_element(reader: Reader) -> DataElement | None:
     if name is None or type_ is None:
         return None
     where = f"{reader.key} {_quoted(name)}"
-    return DataElement(name, type_, settings, default, clean, lower, where, reader.node.line)
+    element_id = optional_text(reader, "id")
+    return DataElement(name, type_, settings, default, clean, lower, where, reader.node.line, element_id)
 
 
 def read_rule(reader: Reader) -> Rule | None:
@@ -110,10 +111,11 @@ def _component(reader: Reader, rule: str) -> tuple[float, Condition | Action] | 
     if type_ is None:
         return None
     line = reader.node.line
-    descriptor = reader.data("delegate_descriptor_id")
+    descriptor, own_id = reader.data("delegate_descriptor_id"), optional_text(reader, "id")
     if descriptor in CONDITION_TYPES:
-        return order, Condition(title, CONDITION_TYPES[descriptor], settings, negate, timeout, reader.key, line)
-    return order, Action(title, ACTION_TYPES[descriptor], settings, timeout, reader.key, line)
+        type_ = CONDITION_TYPES[descriptor]
+        return order, Condition(title, type_, settings, negate, timeout, reader.key, line, own_id)
+    return order, Action(title, ACTION_TYPES[descriptor], settings, timeout, reader.key, line, own_id)
 
 
 def _quoted(name: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from harness.event import Json
-from harness.forwarder.javascript import CodeHost
 from harness.forwarder.jsvalues import Value
 
 
@@ -17,7 +16,7 @@ class Request(NamedTuple):
         rule: the name of the rule.
         url: where it goes.
         method: the HTTP method.
-        headers: the headers, names in lower case.
+        headers: the headers, as the component wrote them.
         body: the exact text sent.
     """
 
@@ -65,20 +64,27 @@ class Run:
         arc: the request context: `ruleStash`, `event`, and `request` where the call has one.
         env: secret values by secret id.
         fetch: answers requests.
-        host: runs custom code.
+        now_ms: the time at which it runs; None for the wall clock. Only custom code asks for it.
 
     `memory` holds the values of data elements that are made of others, until something may have changed them;
     `requests` what the rule sent so far.
     """
 
-    __slots__ = ("arc", "env", "fetch", "host", "memory", "requests", "rule")
+    __slots__ = ("arc", "env", "fetch", "memory", "now_ms", "requests", "rule")
 
-    def __init__(self, rule: str, arc: dict[str, Value], env: Mapping[str, Json], fetch: Fetch, host: CodeHost) -> None:
+    def __init__(
+        self,
+        rule: str,
+        arc: dict[str, Value],
+        env: Mapping[str, Json],
+        fetch: Fetch,
+        now_ms: float | None = None,
+    ) -> None:
         self.rule = rule
         self.arc = arc
         self.env = env
         self.fetch = fetch
-        self.host = host
+        self.now_ms = now_ms
         self.memory: dict[str, Value] = {}
         self.requests: list[Request] = []
 

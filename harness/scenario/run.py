@@ -111,7 +111,7 @@ class ScenarioRun:
 
         event = jsjson.parse(dump(step.event))
         arguments: dict[str, Json] = {} if step.request is None else {"request": jsjson.parse(dump(step.request))}
-        result = self.engine.run(Call(event, env=self.scenario.env, **arguments), fetch)
+        result = self.engine.run(Call(event, env=self.scenario.env, now_ms=self.now_ms, **arguments), fetch)
         if not sent:
             self.notes.append("no rule sent anything")
         return tuple(

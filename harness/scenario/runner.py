@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from harness.event import IdMerge
 from harness.forwarder.engine import Engine
+from harness.forwarder.javascript import code_host
 from harness.forwarder.property import load_property
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.settings import ProjectSettings
@@ -91,7 +92,7 @@ def _engine_cache() -> Engines:
         key = (path.resolve(), environment)
         if key not in engines:
             try:
-                engines[key] = Engine(load_property(path, environment))
+                engines[key] = Engine(load_property(path, environment), code_host())
             except InputError as error:
                 engines[key] = error
         found = engines[key]

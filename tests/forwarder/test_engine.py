@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from harness.forwarder.engine import Call, CallResult, Engine, Fetch, NetworkFailure, Request, Response
-from harness.forwarder.jsvalues import Value
 from harness.forwarder.property import load_property
 
 SHORTHAND = """\
@@ -140,25 +139,6 @@ def test_custom_code_fails_its_component_and_says_what_it_needs(
     (result,) = _run(_engine(tmp_path, elements, [{"name": "R", **rule}])).rules
     assert result.status == "failed"
     assert (result.error or "").endswith("custom code needs the extra [javascript] or --engine turbine")
-
-
-class _CountingHost:
-    """A host whose code changes what it is given."""
-
-    def run(self, settings: dict[str, Value], arc: dict[str, Value]) -> Value:
-        arc["event"]["seen"] = arc["event"].get("seen", 0) + 1
-        return arc["event"]["seen"]
-
-
-def test_code_of_one_rule_does_not_see_what_code_of_another_changed(tmp_path: Path) -> None:
-    action = {"custom_code": {"key": "n", "source": ""}}
-    show = {"send_event": {"event": "{{stash}}", "properties": {}}}
-    rules = [{"name": name, "actions": [action, show]} for name in ("R", "S")]
-    engine = _engine(tmp_path, {"stash": "arc.ruleStash.core.customCode.n"}, rules)
-    event: dict[str, Any] = {}
-    result = Engine(engine.property, _CountingHost()).run(Call(event), lambda _: Response())
-    assert [request.body for request in result.requests] == ['[{"event":1,"properties":{}}]'] * 2
-    assert event == {}
 
 
 def test_fetch_sees_the_request_that_the_result_holds(tmp_path: Path) -> None:

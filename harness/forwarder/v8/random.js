@@ -30,7 +30,7 @@ const bytesOfHex = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => pa
 
 /** The bytes of a buffer or a view of one; a TypeError for anything else. */
 function bytesOf(data) {
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) {
+  if (data instanceof ArrayBuffer) {
     return new Uint8Array(data);
   }
   if (ArrayBuffer.isView(data)) {
