@@ -15,6 +15,7 @@ from harness.scenario.partition import NOBODY, compared
 from harness.scenario.results import EventRecord
 
 _ECID: Final = re.compile(r"(?:\$device:)?[0-9]{38}")
+_UUID: Final = re.compile(r"(?:\$device:)?[0-9a-f]+(?:-[0-9a-f]+){4}", re.IGNORECASE | re.ASCII)
 _VERB: Final = {"identify": "$identify", "alias": "$create_alias", "merge": "$merge", "link": "link"}
 
 
@@ -31,7 +32,9 @@ def why_split(person: str, events: Sequence[EventRecord], model: IdentityModel) 
     if away == NOBODY:
         belong = "it belongs" if len(group) == 1 else "they belong"
         return f"{what} carried no id, so {belong} to nobody; send {_id_advice(model.id_merge)}"
-    return f"{what} stayed with {away}, apart from {home}: {_reason(away, home, events, model)}"
+    at_home = [event for event in own if event.distinct_id == home]
+    where = f"{_shown(group[0], model)}, apart from {_shown(at_home[-1], model)}"
+    return f"{what} stayed with {where}: {_reason(away, home, events, model)}"
 
 
 def why_apart(ids: Sequence[str], events: Sequence[EventRecord], model: IdentityModel) -> str:
@@ -45,11 +48,17 @@ def why_mixed(group: Sequence[str], events: Sequence[EventRecord], model: Identi
     """Return what brought the people of a group under one user."""
     shared = _shared_user(group, events)
     own = [event for event in compared(events) if event.distinct_id == shared and event.person in group]
-    people = " and ".join(group)
+    people = _listed(group)
     common = _common_id([event for event in own if event.name not in IDENTITY_EVENTS])
     culprit = _joining_decision(own, events) if common is None else None
     if culprit is not None:
         event, decision = culprit
+        guest = next((one for one in own if one.received_distinct_id in decision.ids[:1]), None)
+        if decision.kind == "link" and guest is not None:
+            return (
+                f"{people} share the user {shared}: {guest.person} (step {guest.step}) sent {decision.ids[0]}, which "
+                f"belongs to {shared} since step {event.step}; {_share_advice(decision.ids[0], model.id_merge)}"
+            )
         return (
             f"{people} share the user {shared} since {_named(decision)} of step {event.step} joined "
             f"{' and '.join(decision.ids)}, which can't be undone; {_join_advice(decision)}"
@@ -62,6 +71,19 @@ def why_mixed(group: Sequence[str], events: Sequence[EventRecord], model: Identi
         f"{people} share the user {shared}: {first.person} (step {first.step}) and {second.person} "
         f"(step {second.step}) both sent {text}; {_share_advice(text, model.id_merge)}"
     )
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def _shown(event: EventRecord, model: IdentityModel) -> str:
+    """Return the id that tells people most: in original the canonical one is anybody's guess."""
+    return event.received_distinct_id if model.id_merge == "original" else event.distinct_id
+
+
+def _looks_anonymous(text: str) -> bool:
+    return text.startswith(DEVICE_PREFIX) or bool(_UUID.fullmatch(text) or _ECID.fullmatch(text))
 
 
 def _count(group: Sequence[EventRecord]) -> str:
@@ -78,48 +100,87 @@ def _steps(group: Sequence[EventRecord]) -> str:
 
 def _when(group: Sequence[EventRecord], own: Sequence[EventRecord], home: str) -> str:
     at_home = [event.index for event in own if event.distinct_id == home]
-    if at_home and max(event.index for event in group) < min(at_home):
-        return " before login"
-    return ""
+    if not at_home or max(event.index for event in group) > min(at_home):
+        return ""
+    sent = {event.received_distinct_id for event in group}
+    return " before login" if any(text == NOBODY or _looks_anonymous(text) for text in sent) else ""
 
 
 def _reason(a: str, b: str, events: Sequence[EventRecord], model: IdentityModel) -> str:
-    left, right = set(model.members(a)) | {a}, set(model.members(b)) | {b}
+    left, right = ({text, *model.members(text)} for text in (a, b))
     attempts = [(event, event.decision) for event in events if event.decision is not None]
     failed = [(event, made) for event, made in attempts if made.outcome in ("refused", "ignored")]
     rejected = [event for event in events if event.status == "rejected" and event.name in IDENTITY_EVENTS]
-    for touches in _touching(left, right):
+    spelled = [ids | {text.removeprefix(DEVICE_PREFIX) for text in ids} for ids in (left, right)]
+    for touches in _touching(*(spelled if model.id_merge == "simplified" else (left, right))):
         for event, decision in failed:
-            if touches(set(decision.ids)):
-                return _failure(event, decision, model)
+            if touches(set(decision.ids), decision.outcome):
+                return _failure(event, decision, events, model)
         for event in rejected:
-            if touches(set(event.ids)):
+            if touches(set(event.ids), event.status):
                 return f"the {event.name} of step {event.step} was rejected: {event.errors[0][1]}"
+    twins = _twins(left, right, model.id_merge)
+    if twins is not None:
+        return twins
     if model.id_merge == "legacy":
         return "legacy never joins what came earlier; send $create_alias before the first event under the alias"
-    return f"nothing ever connected them; {_connect_advice(model.id_merge)}"
+    return _never_connected(a, b, left | right, model)
 
 
-def _touching(left: set[str], right: set[str]) -> tuple[Callable[[set[str]], bool], ...]:
+def _touching(left: set[str], right: set[str]) -> tuple[Callable[[set[str], str], bool], ...]:
+    """Return what may explain a split, the best first; what was ignored explains nothing about other ids."""
     return (
-        lambda ids: bool(ids & left and ids & right),
-        lambda ids: bool(ids & left),
-        lambda ids: bool(ids & right),
+        lambda ids, _: bool(ids & left and ids & right),
+        lambda ids, _: bool(ids & left),
+        lambda ids, outcome: bool(ids & right) and outcome != "ignored",
     )
 
 
-def _failure(event: EventRecord, decision: Decision, model: IdentityModel) -> str:
+def _twins(left: set[str], right: set[str], id_merge: IdMerge) -> str | None:
+    """Return what sets two ids apart that people take for one; None where no two are alike."""
+    folded = {text.strip().casefold(): text for text in sorted(right)}
+    bare = {text.removeprefix(DEVICE_PREFIX): text for text in sorted(right)}
+    for text in sorted(left):
+        other = folded.get(text.strip().casefold())
+        if other is not None:
+            return (
+                f"{text!r} and {other!r} differ in letter case or spaces only, and ids are compared letter by letter; "
+                "trim them and make them lower case before they are sent"
+            )
+        if text.startswith(DEVICE_PREFIX * 2) and text.removeprefix(DEVICE_PREFIX) in right:
+            return f"{text} has $device: in front twice, which makes it another device; send device ids without it"
+        other = bare.get(text.removeprefix(DEVICE_PREFIX))
+        if other is not None and id_merge != "simplified":
+            return f"{text} and {other} are two different ids; send the id in one form everywhere"
+    return None
+
+
+def _never_connected(a: str, b: str, ids: set[str], model: IdentityModel) -> str:
+    if model.id_merge == "simplified" and not a.startswith(DEVICE_PREFIX) and not b.startswith(DEVICE_PREFIX):
+        phantom = next((text for text in (a, b) if _looks_anonymous(text)), None)
+        if phantom is None:
+            return "both are user ids, and users never merge in simplified; keep one user id for a person"
+        return (
+            f"{phantom} came as a distinct_id without $device: in front, so it is a user of its own (a phantom user), "
+            "and users never merge in simplified; send it as $device_id"
+        )
+    if model.id_merge == "original" and not any(_UUID.fullmatch(text) for text in ids):
+        return "nothing ever connected them; send $create_alias, or $merge by /import: $identify takes a UUID only"
+    return f"nothing ever connected them; {_connect_advice(model.id_merge)}"
+
+
+def _failure(event: EventRecord, decision: Decision, events: Sequence[EventRecord], model: IdentityModel) -> str:
     what = f"{_named(decision)} of step {event.step} was {decision.outcome}"
     if decision.reason is not None:
         what += f", {decision.reason}"
-    return f"{what}: {_advice(decision, model)}"
+    return f"{what}: {_advice(decision, events, model)}"
 
 
 def _named(decision: Decision) -> str:
     return f"the {_VERB[decision.kind]}"
 
 
-def _advice(decision: Decision, model: IdentityModel) -> str:
+def _advice(decision: Decision, events: Sequence[EventRecord], model: IdentityModel) -> str:
     anonymous = decision.ids[0] if decision.ids else ""
     if decision.outcome == "ignored":
         return _IGNORED.get((model.id_merge, decision.kind), "this system has no such event")
@@ -127,9 +188,18 @@ def _advice(decision: Decision, model: IdentityModel) -> str:
         kind = "an ECID" if _ECID.fullmatch(anonymous) else f"{anonymous!r}"
         return f"{kind} is not a UUID; use a UUID (version 4) as the anonymous id, before login and as $anon_id"
     if decision.reason == "errAnonDistinctIdAssignedAlready":
-        owner = model.resolve(anonymous)
-        return f"{anonymous} belongs to {owner} already; call reset() at logout so that the next person gets a new id"
+        owner = _owner(anonymous, events, model)
+        return f"{anonymous} {owner}; call reset() at logout so that the next person gets a new id"
     return _REFUSED.get(decision.reason or decision.rule, "an id is missing on it")
+
+
+def _owner(text: str, events: Sequence[EventRecord], model: IdentityModel) -> str:
+    for event in events:
+        made = event.decision
+        if made is not None and made.outcome == "merged" and made.kind in ("identify", "link") and text in made.ids:
+            others = [other for other in made.ids if other != text]
+            return f"belongs to {others[0] if others else text} since step {event.step}"
+    return f"belongs to {model.resolve(text)} already"
 
 
 _IGNORED: Final[dict[tuple[IdMerge, str], str]] = {
