@@ -120,3 +120,35 @@ def test_a_property_can_be_read_and_some_scenario_uses_it(file: Path) -> None:
         node = parse_yaml(file.read_text(encoding="utf-8"), Problems(_name(file)))
         assert node is not None
         assert is_property_file(node)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("adobe-retail/identity-rule-missing.yaml", "nothing ever connected them; send one event with both"),
+        ("adobe-retail/e-mail-spelling-as-typed.yaml", "differ in letter case or spaces only"),
+        ("adobe-retail/ecid-as-bare-distinct-id.yaml", "a phantom user"),
+        ("adobe-retail/original-ecid-as-anonymous-id.yaml", "an ECID is not a UUID"),
+        ("failures/01-cdp-merges-everyone-of-one-device.yaml", "$merge has no guard"),
+        ("failures/02-reset-keeps-the-anonymous-id.yaml", "both sent"),
+        ("failures/06-reset-identifies-a-random-id.yaml", "since step 2; call reset()"),
+        ("failures/07-reset-at-every-logout.yaml", "apart from user-ana: the $identify of step 4"),
+        ("failures/13-server-identifies-in-simplified.yaml", "the $identify of step 1 was ignored"),
+        ("failures/16-server-renders-the-first-page.yaml", "nothing ever connected them"),
+        ("failures/18-one-id-for-everybody.yaml", "ana, ben and cleo share the user"),
+        ("failures/20-device-prefix-doubled-in-a-load.yaml", "$device: in front twice"),
+        ("failures/20-test-account-on-everybodys-phone.yaml", "which belongs to 1234 since step 0"),
+        ("failures/22-project-in-the-eu.yaml", "is the host of us projects"),
+    ],
+)
+def test_a_failing_flow_says_why(name: str, says: str, run: RunResult) -> None:
+    headlines = [one.headline for one in run.scenarios if one.file.endswith(name)]
+    assert headlines
+    assert all(says in headline for headline in headlines)
+
+
+def test_a_changed_address_is_told_by_what_each_system_can_do(run: RunResult) -> None:
+    said = {one.id_merge: one.headline for one in run.scenarios if one.file.endswith("29-e-mail-address-changes.yaml")}
+    assert "users never merge in simplified" in said["simplified"]
+    assert "send $create_alias, or $merge by /import" in said["original"]
+    assert "legacy never joins what came earlier" in said["legacy"]
