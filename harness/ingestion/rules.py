@@ -217,13 +217,14 @@ class _Check:
     def _time(self) -> int:
         """Return the time in milliseconds since 1970; a wrong one is noted.
 
-        Absent on /track: arrival (`docs`). A text is no number, numeric ones included (`inferred`: the documented
-        message has no stated trigger).
+        Absent on /track: arrival (`docs`). A `$merge` needs none by /import either: its documented form has no time,
+        and Python's `merge()` sends none (`observed`). A text is no number, numeric ones included (`inferred`: the
+        documented message has no stated trigger).
         """
         context = self.context
         sent = self.properties.get("time")
         if sent is None:
-            if context.endpoint == "import":
+            if context.endpoint == "import" and self.name != "$merge":
                 self.errors.append(TIME_MISSING)
             return context.now_ms
         time_ms = milliseconds(sent, context.seconds_below)
@@ -314,11 +315,12 @@ class _Check:
     def _insert_id(self) -> str:
         """Return the `$insert_id`, "" where Mixpanel makes one up.
 
-        Required under strict (`docs`); malformed without strict: as for other bad ids (`inferred`).
+        Required under strict (`docs`), but not of `$merge`, as for its time; malformed without strict: as for other bad
+        ids (`inferred`).
         """
         text = id_text(self.properties.get("$insert_id"))
         if not text:
-            if self.context.strict:
+            if self.context.strict and self.name != "$merge":
                 self.errors.append(INSERT_ID_MISSING)
             return ""
         error = _insert_id_error(text)
