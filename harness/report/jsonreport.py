@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from harness.event import Json
-from harness.identity.model import Caution, Decision
+from harness.identity.model import Decision
 from harness.identity.rules import RULES
 from harness.jsontext import dump
 from harness.report.plain import instant
 from harness.scenario.results import (
+    CautionRecord,
     CheckResult,
     ClusterRecord,
     EventRecord,
@@ -149,10 +150,11 @@ def _decision(decision: Decision) -> dict[str, Json]:
     }
 
 
-def _caution(caution: Caution) -> dict[str, Json]:
+def _caution(caution: CautionRecord) -> dict[str, Json]:
     return {
         "rule": caution.rule,
-        "evidence": RULES[caution.rule].evidence,
+        "evidence": RULES[caution.rule].evidence if caution.rule is not None else None,
+        "field": caution.field,
         "ids": list(caution.ids),
         "message": caution.message,
     }

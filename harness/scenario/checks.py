@@ -16,7 +16,7 @@ from harness.scenario.why import why_apart, why_mixed, why_split
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came out of a run, for the checks to read."""
+    """What came out of a run, for the checks to read; `resent` are the steps that sent something again."""
 
     id_merge: IdMerge
     model: IdentityModel
@@ -24,6 +24,7 @@ class Found:
     people: People
     users: int
     accepted: int
+    resent: frozenset[int] = frozenset()
 
 
 def check(expect: Expect, found: Found) -> list[CheckResult]:
@@ -40,10 +41,12 @@ def _result(name: str, expected: Json, actual: Json, sentence: str, *, holds: bo
 
 def _count_checks(expect: Expect, found: Found) -> Iterator[CheckResult]:
     if expect.users is not None:
-        sentence = f"{_number(found.users, 'user')} came out, {expect.users} expected"
+        fewer = _losses(found.events) if found.users < expect.users else ""
+        sentence = f"{_number(found.users, 'user')} came out, {expect.users} expected{fewer}"
         yield _result("users", expect.users, found.users, sentence, holds=expect.users == found.users)
     if expect.accepted is not None:
-        sentence = f"{_number(found.accepted, 'event')} stored, {expect.accepted} expected{_losses(found.events)}"
+        cause = _losses(found.events) if found.accepted < expect.accepted else _retries(found)
+        sentence = f"{_number(found.accepted, 'event')} stored, {expect.accepted} expected{cause}"
         yield _result("accepted", expect.accepted, found.accepted, sentence, holds=expect.accepted == found.accepted)
 
 
@@ -54,6 +57,14 @@ def _losses(events: Sequence[EventRecord]) -> str:
     first = lost[0]
     reason = f": {first.errors[0][1]}" if first.errors else ""
     return f"; the first that does not count is {first.name!r} of step {first.step} ({first.status}{reason})"
+
+
+def _retries(found: Found) -> str:
+    counted = [event for event in found.events if event.step in found.resent and event.status == "accepted"]
+    if not counted:
+        return ""
+    step = counted[0].step
+    return f"; the retry of step {step} counts again, as it lacks $insert_id or, by /track, its own time"
 
 
 def _id_checks(expect: Expect, found: Found) -> Iterator[CheckResult]:

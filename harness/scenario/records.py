@@ -16,10 +16,9 @@ from harness.event import (
     from_wire,
     id_text,
 )
-from harness.identity.model import Caution
 from harness.identity.simplified import named_ids
 from harness.ingestion.project import MixpanelProject, RowResult, StoredEvent
-from harness.scenario.results import ClusterRecord, EventRecord
+from harness.scenario.results import CautionRecord, ClusterRecord, EventRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,10 @@ class Seen:
 def event_records(project: MixpanelProject, seen: Sequence[Seen]) -> list[EventRecord]:
     """Return every row with what became of it, in order of arrival; `seen` has one entry a row."""
     statuses = project.statuses()
-    cautions: dict[int, list[Caution]] = {}
+    cautions: dict[int, list[CautionRecord]] = {}
     for caution in project.model.cautions:
-        cautions.setdefault(caution.event_index, []).append(caution)
+        record = CautionRecord(caution.message, rule=caution.rule, ids=caution.ids)
+        cautions.setdefault(caution.event_index, []).append(record)
     records = []
     for known, row in zip(seen, project.rows, strict=True):
         stored = project.stored(row.event_index)
@@ -103,5 +103,5 @@ def _ids_of(raw: Json, stored: StoredEvent | None, id_merge: IdMerge) -> tuple[s
     return tuple(dict.fromkeys(text for text in ids if text))
 
 
-def _row_cautions(row: RowResult) -> list[Caution]:
-    return [Caution(caution.field, row.event_index, (), caution.message) for caution in row.cautions]
+def _row_cautions(row: RowResult) -> list[CautionRecord]:
+    return [CautionRecord(f"{caution.field} {caution.message}", field=caution.field) for caution in row.cautions]

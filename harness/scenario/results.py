@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from harness.event import Endpoint, IdMerge, Json
-from harness.identity.model import Caution, Decision
+from harness.identity.model import Decision
 from harness.problems import Problem
 
 ScenarioStatus: TypeAlias = Literal["passed", "failed", "known_failure", "error"]
@@ -36,6 +36,23 @@ class CheckResult:
     expected: Json
     actual: Json
     sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CautionRecord:
+    """A warning about an event: it works, but is likely to hurt.
+
+    Attributes:
+        message: the warning for people.
+        rule: the identity rule behind it; None for a warning of ingestion.
+        field: the field of the event it is about; None for a warning of the identity model.
+        ids: the ids it is about.
+    """
+
+    message: str
+    rule: str | None = None
+    field: str | None = None
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +90,7 @@ class EventRecord:
     ids: tuple[str, ...]
     decision: Decision | None
     errors: tuple[tuple[str, str], ...] = ()
-    cautions: tuple[Caution, ...] = ()
+    cautions: tuple[CautionRecord, ...] = ()
     rule: str | None = None
 
 

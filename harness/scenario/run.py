@@ -149,7 +149,8 @@ class ScenarioRun:
         events = event_records(project, self.seen)
         people = match_people(events)
         accepted = sum(event.status == "accepted" for event in events)
-        found = Found(project.id_merge, project.model, events, people, count_users(events), accepted)
+        resent = frozenset(step.number for step in self.steps if step.kind == "resend")
+        found = Found(project.id_merge, project.model, events, people, count_users(events), accepted, resent)
         checks = check(scenario.expect, found)
         failed = [one for one in checks if one.status == "failed"]
         checks, status = _with_known_failure(scenario, checks, failed=bool(failed))

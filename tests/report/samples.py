@@ -10,6 +10,7 @@ from harness.event import Event, IdMerge, Json
 from harness.identity.model import IdentityModel, build
 from harness.problems import Problem
 from harness.scenario.results import (
+    CautionRecord,
     CheckResult,
     ClusterRecord,
     EventRecord,
@@ -131,7 +132,7 @@ def _arrive(model: IdentityModel, index: int, number: int, step: Step, clock: in
         record,
         received_distinct_id=arrival.received,
         decision=arrival.decision,
-        cautions=tuple(model.cautions[before:]),
+        cautions=tuple(CautionRecord(one.message, one.rule, ids=one.ids) for one in model.cautions[before:]),
     )
     return record, arrival.stored
 
