@@ -42,7 +42,10 @@ class DataElements:
 
     def __init__(self, elements: Iterable[DataElement], environment: str) -> None:
         self._definitions = {sanitized(element.name): element for element in elements}
-        self._templates = {name: template(element.settings) for name, element in self._definitions.items()}
+        self._templates = {
+            name: template(None if element.type == "custom-code" else element.settings)
+            for name, element in self._definitions.items()
+        }
         self._environment = environment
         self._compiled: dict[str, Resolve] = {}
         self._turns: dict[str, int] = {}

@@ -67,6 +67,45 @@ function argumentOf(call) {
   return node?.type === 'Literal' && !node.regex ? (node.bigint ?? node.value) : undefined;
 }
 
+/** Whether a value comes out as JSON when names in it become texts and objects in it become empty texts. */
+function isPlainData(node, isOutermost) {
+  switch (node.type) {
+    case 'Literal':
+      return isJson(node.raw) && !(isOutermost && node.raw === 'null');
+    case 'Identifier':
+      return !isOutermost;
+    case 'ArrayExpression':
+      return node.elements.every((item) => item !== null && isPlainData(item, false));
+    case 'ObjectExpression':
+      return !isOutermost || node.properties.every(({ kind, method, computed, key, value }) =>
+        kind === 'init' && !method && !computed && (key.type === 'Identifier' || isString(key)) &&
+        isPlainData(key, false) && isPlainData(value, false));
+    case 'UnaryExpression':
+      return node.operator === '-' && typeof node.argument.value === 'number' && isJson(node.argument.raw);
+    default:
+      return false;
+  }
+}
+
+function isJson(text) {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The build takes any `dataElements: ...` in code for those of the property, and reads them as JSON. */
+function refuseDataElements(tree) {
+  for (const [node] of nodesOf(tree)) {
+    if (node.type === 'Property' && node.kind === 'init' && !node.method &&
+        (node.key.name ?? node.key.value) === 'dataElements' && !isPlainData(node.value, true)) {
+      throw new BuildProblem('the build reads the property `dataElements` of any object as JSON; this one is none');
+    }
+  }
+}
+
 /** The names of the data elements that code asks for, each once. */
 function tokensOf(tree) {
   const found = new Set();
@@ -183,7 +222,9 @@ function withInnerSettings(text) {
 
 /** The expression that gives the settings, for a text of an expression. */
 function built(settings) {
-  const names = tokensOf(parsed(`(${settings}\n)`, plainly));
+  const tree = parsed(`(${settings}\n)`, plainly);
+  refuseDataElements(tree);
+  const names = tokensOf(tree);
   const list = names.length > 0 ? `'${names.join("','")}'` : '';
   const text = `getDataElementValues([${list}], context).then(getDataElementValue => (${settings}\n))`;
   const whole = parsed(text, () => `the name of a data element breaks the code: ${list}`);

@@ -1,6 +1,6 @@
 // What the worker calls: `load` a property, `start` a rule, `pump` until it is done, `clean` before the next one.
 
-const state = { elements: {}, at: null, result: null };
+const state = { elements: {}, at: null, reason: null, result: null };
 const containers = new Map();
 const parseJson = JSON.parse;
 const writeJson = JSON.stringify;
@@ -17,6 +17,7 @@ const calls = {
     const { key, rule, arc, env, environment, now, seed } = parseJson(text);
     loop.reset(now);
     random.reset(seed);
+    state.reason = null;
     state.result = null;
     const container = containers.get(key)(elementValues);
     state.elements = container.dataElements;

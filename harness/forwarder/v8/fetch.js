@@ -6,7 +6,7 @@ const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 function headerName(name) {
   const text = String(name);
   if (!HEADER_NAME.test(text)) {
-    throw new TypeError(`Headers.append: ${text} is an invalid header name.`);
+    throw new TypeError(`Headers.append: "${text}" is an invalid header name.`);
   }
   return text.toLowerCase();
 }

@@ -218,8 +218,9 @@ function chained(components, finish, { logger }) {
       );
     });
     return last.catch((error) => {
-      const level = error.logMethod || 'error';
-      logger[level](`${error.message}${level === 'error' && error.stack ? ` \n ${error.stack}` : ''}`);
+      const logMethod = error.logMethod || 'error';
+      state.reason = `${error.message}`;
+      logger[logMethod](`${error.message}${logMethod === 'error' && error.stack ? ` \n ${error.stack}` : ''}`);
       return Promise.reject(error);
     });
   };
@@ -251,6 +252,6 @@ function startRule({ rule, buildInfo, arc, env }, finish) {
     .then(() => finish({ status: 'success' }))
     .catch((error) => {
       const status = error instanceof ConditionNotMetError ? 'condition_not_met' : 'failed';
-      finish({ status, error: String(error.message) });
+      finish({ status, error: state.reason ?? `${error?.message}` });
     });
 }

@@ -95,11 +95,14 @@ function utf8Text(bytes, fatal) {
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 class DOMException extends Error {
+  #message;
   #name;
   constructor(message = '', name = 'Error') {
-    super(message);
+    super();
+    this.#message = String(message);
     this.#name = String(name);
   }
+  get message() { return this.#message; }
   get name() { return this.#name; }
   get code() { return { InvalidCharacterError: 5, DataCloneError: 25, AbortError: 20, TimeoutError: 23 }[this.#name] ?? 0; }
 }
