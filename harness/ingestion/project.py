@@ -7,7 +7,7 @@ random. Identity decisions are made in the order of arrival, for stored duplicat
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from harness.event import IDENTITY_EVENTS, Endpoint, Event, IdMerge, Json, id_text
 from harness.identity.model import Arrival, IdentityModel, build
@@ -16,7 +16,10 @@ from harness.ingestion.limits import DAY_MS
 from harness.ingestion.profiles import Profiles
 from harness.ingestion.rules import RuleContext, check_event
 from harness.ingestion.settings import ProjectSettings
+from harness.ingestion.stored import EventLog, ResultRow, RowLog, RowResult, StoredEvent
 from harness.ingestion.verdict import Checked, Dropped, FieldCaution, FieldError, Refusal, Verdict
+
+__all__ = ["MixpanelProject", "RowResult", "Status", "StoredEvent"]
 
 if TYPE_CHECKING:
     from harness.ingestion.traffic import RateLimit
@@ -26,51 +29,7 @@ Status: TypeAlias = Literal["accepted", "duplicate", "rejected", "dropped"]
 
 TOKEN_MISSING: Final = FieldError("properties.token", "token, missing or empty")
 HOT_SHARD: Final = "$hotshard_events"
-
-
-class RowResult(NamedTuple):
-    """What became of one row when it arrived.
-
-    Attributes:
-        event_index: the index of the row in the stream of this project, from 0; decisions of the model cite it.
-        status: accepted; rejected, which Mixpanel's answer tells; or dropped, which it does not. Whether an accepted
-            one is a duplicate is known at query time only, see `MixpanelProject.statuses`.
-        errors: why it was rejected or dropped; empty for an accepted one.
-        insert_id: the `$insert_id` it carried, "" for none.
-        cautions: what is likely to hurt about an accepted one.
-        is_verb: it was rejected as an identity event that simplified does not take.
-    """
-
-    event_index: int
-    status: Literal["accepted", "rejected", "dropped"]
-    errors: tuple[FieldError, ...] = ()
-    insert_id: str = ""
-    cautions: tuple[FieldCaution, ...] = ()
-    is_verb: bool = False
-
-
-class StoredEvent(NamedTuple):
-    """One event as the project keeps it.
-
-    Attributes:
-        event_index: the index of its row.
-        event: the event after cutting and clamping; in a hot shard renamed to `$hotshard_events`.
-        time_ms: when it happened, milliseconds since 1970.
-        insert_id: its `$insert_id`, or the one made up for it.
-        made_up: whether the `$insert_id` is made up, so that it is nobody's duplicate.
-        endpoint: the route it came by.
-        arrived_ms: when it arrived, milliseconds since 1970.
-        arrival: where the identity model put it, and what it decided.
-    """
-
-    event_index: int
-    event: Event
-    time_ms: int
-    insert_id: str
-    made_up: bool
-    endpoint: Endpoint
-    arrived_ms: int
-    arrival: Arrival
+_new = tuple.__new__
 
 
 class MixpanelProject:
@@ -102,10 +61,9 @@ class MixpanelProject:
         self.secret = secret
         self.rate_limit = rate_limit
         self.model: IdentityModel = build(id_merge, self.settings.identity)
-        self.rows: list[RowResult] = []
-        self.events: list[StoredEvent] = []
+        self.rows = RowLog()
+        self.events = EventLog()
         self.profiles = Profiles(self.model)
-        self._by_index: dict[int, StoredEvent] = {}
         self._suspects = Duplicates(self.settings.ingestion)
         self._events_of_day: dict[tuple[str, int], int] = {}
         self._duplicates: tuple[int, int, frozenset[int]] = (0, 0, frozenset())
@@ -162,12 +120,11 @@ class MixpanelProject:
 
     def stored(self, index: int) -> StoredEvent | None:
         """Return the stored event of a row; None where the row was not stored."""
-        return self._by_index.get(index)
+        return self.events.at_index(index)
 
     def distinct_id(self, index: int) -> str:
         """Return today's canonical distinct_id of a row; "" for nobody, and for a row that was not stored."""
-        stored = self._by_index.get(index)
-        return "" if stored is None else self.model.settled(stored.arrival.stored)
+        return self.model.settled(self.events.stored_id(index))
 
     def status(self, index: int) -> Status:
         """Return what a row counts as today.
@@ -187,7 +144,7 @@ class MixpanelProject:
         seen, decided, found = self._duplicates
         if (seen, decided) != (len(self.events), len(self.model.decisions)):
             raw = self.settings.ingestion.dedup_id == "raw"
-            found = frozenset(self._suspects.find(self._sent_id if raw else self.distinct_id))
+            found = frozenset(self._suspects.find(self.events.received_id if raw else self.distinct_id))
             self._duplicates = (len(self.events), len(self.model.decisions), found)
         return found
 
@@ -196,12 +153,7 @@ class MixpanelProject:
 
         A user has at least one event that counts and is not an identity event; "" is nobody.
         """
-        duplicates = self.duplicates()
-        ids = {
-            stored.arrival.stored
-            for stored in self.events
-            if stored.event_index not in duplicates and stored.event.name not in IDENTITY_EVENTS
-        }
+        ids = self.events.stored_ids(self.duplicates())
         return sorted({self.model.settled(text) for text in ids} - {""})
 
     def _take(self, verdict: Verdict, context: RuleContext) -> RowResult:
@@ -213,24 +165,12 @@ class MixpanelProject:
         if self._is_hot(arrival.stored, time_ms):
             event, arrival = _hot(event, arrival)
             cautions = (*cautions, FieldCaution("properties.distinct_id", "has too many events on one day (hot shard)"))
-        made_up = not insert_id
-        if not made_up:
+        if insert_id:
             self._suspects.add(index, event.name, time_ms, insert_id)
-        stored = StoredEvent(
-            index,
-            event,
-            time_ms,
-            f"made-up-{index}" if made_up else insert_id,
-            made_up,
-            context.endpoint,
-            context.now_ms,
-            arrival,
-        )
-        self.events.append(stored)
-        self._by_index[index] = stored
-        result = RowResult(index, "accepted", (), insert_id, cautions)
-        self.rows.append(result)
-        return result
+        self.events.keep(index, event, time_ms, insert_id, context.endpoint, context.now_ms, arrival)
+        result: ResultRow = (index, "accepted", (), insert_id, cautions, False)
+        self.rows.keep(result)
+        return _new(RowResult, result)
 
     def _keep_out(self, verdict: Refusal | Dropped) -> RowResult:
         index = len(self.rows)
@@ -238,7 +178,7 @@ class MixpanelProject:
             result = RowResult(index, "dropped", (verdict.reason,))
         else:
             result = RowResult(index, "rejected", verdict.errors, verdict.insert_id, (), verdict.is_verb)
-        self.rows.append(result)
+        self.rows.keep((*result,))
         return result
 
     def _is_hot(self, stored_id: str, time_ms: int) -> bool:
@@ -247,9 +187,6 @@ class MixpanelProject:
         key = (stored_id, time_ms // DAY_MS)
         count = self._events_of_day[key] = self._events_of_day.get(key, 0) + 1
         return count > self.settings.ingestion.hot_shard_events
-
-    def _sent_id(self, index: int) -> str:
-        return self._by_index[index].arrival.received
 
     def _wrong_token(self, raw: Json) -> Refusal | Dropped | None:
         properties = raw.get("properties") if isinstance(raw, dict) else None

@@ -52,6 +52,7 @@ _SIMPLIFIED_IDS: Final = ("$user_id", "$device_id")
 _FAR: Final = 10**17
 """A time in milliseconds past every clock; numbers beyond it are not told apart."""
 _ABSENT: Final = object()
+_new = tuple.__new__
 
 
 class RuleContext:
@@ -73,6 +74,7 @@ class RuleContext:
         "latest_ms",
         "now_ms",
         "oldest_ms",
+        "plain_keys",
         "rejects_future",
         "seconds_below",
         "settings",
@@ -95,6 +97,7 @@ class RuleContext:
         self.id_merge: IdMerge = id_merge
         self.endpoint: Endpoint = endpoint
         self.now_ms = now_ms
+        self.plain_keys: set[str] = set()
         self.settings = chosen
         self.strict = strict and on_import
         self.client_ip = client_ip
@@ -151,7 +154,9 @@ def _glance(name: str, properties: dict[str, Json], context: RuleContext) -> Che
     distinct_id = properties.get("distinct_id")
     if type(distinct_id) is not str or distinct_id.lower() in DISALLOWED_IDS or name in IDENTITY_EVENTS:
         return None
-    if distinct_id[:1] == "$" or len(name) > TEXT_CHARACTERS or not name.isascii() or not is_plain(properties):
+    if distinct_id[:1] == "$" or len(name) > TEXT_CHARACTERS or not name.isascii():
+        return None
+    if not is_plain(properties, context.plain_keys):
         return None
     insert_id = properties.get("$insert_id", "")
     if type(insert_id) is not str or (context.strict and not insert_id):
@@ -164,7 +169,7 @@ def _glance(name: str, properties: dict[str, Json], context: RuleContext) -> Che
                 value = properties[key]
                 if type(value) is not str or value.lower() in DISALLOWED_IDS or value[:1] == "$":
                     return None
-    return Checked(Event(name, properties), time_ms, insert_id, ())
+    return _new(Checked, (Event(name, properties), time_ms, insert_id, ()))
 
 
 def _plain_time(sent: Json, context: RuleContext) -> int | None:

@@ -45,16 +45,22 @@ class Cut(NamedTuple):
     cautions: list[FieldCaution]
 
 
-def is_plain(properties: Mapping[str, Json]) -> bool:
+def is_plain(properties: Mapping[str, Json], plain_keys: set[str]) -> bool:
     """Return whether a glance is enough: few short texts in ASCII, ordinary numbers, truth values and nulls.
 
     Such properties break no limit, the one on size included: 254 of them are shorter than 1 MB.
+
+    Args:
+        properties: the event properties.
+        plain_keys: keys that were found plain before; new ones are added, for the events of a request share them.
     """
     if len(properties) >= PROPERTIES:
         return False
     for key, value in properties.items():
-        if type(key) is not str or len(key) > TEXT_CHARACTERS or not key.isascii():
-            return False
+        if key not in plain_keys:
+            if type(key) is not str or len(key) > TEXT_CHARACTERS or not key.isascii():
+                return False
+            plain_keys.add(key)
         kind = type(value)
         if kind is str:
             if len(value) > TEXT_CHARACTERS or not value.isascii():

@@ -23,7 +23,7 @@ def test_good_rows_beside_bad_ones_are_stored() -> None:
     results = here.receive([row(), 5, row(time="x", S_insert_id="i-2"), row(S_insert_id="i-3")], now_ms=NOW_MS)
     assert [result.status for result in results] == ["accepted", "rejected", "rejected", "accepted"]
     assert [result.event_index for result in results] == [0, 1, 2, 3]
-    assert here.rows == results
+    assert list(here.rows) == here.rows[:] == results
     assert [stored.event_index for stored in here.events] == [0, 3]
     assert here.stored(1) is None
     assert here.distinct_id(1) == ""
@@ -129,7 +129,7 @@ def test_one_wrong_row_may_fail_the_whole_batch_where_that_reading_is_chosen() -
     results = here.receive([row(), row("$identify")], now_ms=NOW_MS)
     assert [result.status for result in results] == ["rejected", "rejected"]
     assert [result.is_verb for result in results] == [False, True]
-    assert here.events == []
+    assert len(here.events) == 0
     assert [result.status for result in here.receive([row()], now_ms=NOW_MS)] == ["accepted"]
     assert [result.status for result in here.receive([row("$identify")], now_ms=NOW_MS, strict=False)] == ["accepted"]
 

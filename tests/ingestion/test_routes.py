@@ -104,7 +104,7 @@ def test_track_takes_2000_events_and_no_more() -> None:
 def test_the_token_of_another_project_is_dropped_without_a_word() -> None:
     here = project(settings=ProjectSettings(token="token"))
     assert text(track(here, [row(token="other")])) == "1"
-    assert here.events == []
+    assert len(here.events) == 0
     assert text(track(here, [sent()])) == "1"
     assert len(here.events) == 1
 
@@ -270,7 +270,7 @@ def test_import_asks_for_credentials(headers: dict[str, str]) -> None:
     for content in ([row()], b"nonsense"):
         answer = imported(here, content, headers=headers)
         assert (answer.status, text(answer)) == (401, UNAUTHORIZED)
-    assert here.rows == []
+    assert len(here.rows) == 0
 
 
 def test_import_takes_the_token_the_secret_or_a_service_account() -> None:

@@ -116,8 +116,11 @@ records = st.fixed_dictionaries({"event": texts, "properties": st.dictionaries(t
 
 
 @pytest.mark.parametrize("name", SDK_FORMS)
-@pytest.mark.parametrize("path", ["/track", "/import", "/engage", "/groups"])
-@given(rows=st.lists(records, min_size=1, max_size=3), compress=st.booleans())
+@given(
+    path=st.sampled_from(["/track", "/import", "/engage", "/groups"]),
+    rows=st.lists(records, min_size=1, max_size=3),
+    compress=st.booleans(),
+)
 def test_what_an_sdk_sends_is_what_arrives(name: SdkName, path: str, rows: list[Any], compress: bool) -> None:
     requests = encode(name, path, rows)
     if compress and name != "node_get":
@@ -240,8 +243,8 @@ def test_a_body_over_the_limit_is_told_apart() -> None:
 
 def test_a_gzip_bomb_stays_small() -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    bomb = b"".join(packer.compress(b" " * 10_000_000) for _ in range(50)) + packer.flush()
-    assert len(bomb) < 1_000_000
+    bomb = b"".join(packer.compress(b" " * 1_000_000) for _ in range(100)) + packer.flush()
+    assert len(bomb) < 200_000
     assert unreadable(post(bomb), most_bytes=1_000_000).is_too_large
 
 
