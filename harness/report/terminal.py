@@ -116,11 +116,11 @@ def _fitted(name: str, file: str, width: int | None) -> tuple[str, str]:
 def _details(result: ScenarioResult, width: int | None) -> Iterator[str]:
     if result.status == "passed":
         return
-    yield from _wrapped(sentence(result), _INDENT, width)
     if result.status == "error":
         for problem in result.problems:
             yield from _wrapped(f"- {one_line(str(problem))}", _INDENT, width)
         return
+    yield from _wrapped(sentence(result), _INDENT, width)
     if result.status == "failed":
         yield from _failed_checks(result, width)
 
