@@ -27,7 +27,7 @@ def parse(text: str) -> Json:
         ValueError: when the text is not JSON; the message says what is wrong and where in the text.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_number)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         line = f"line {error.lineno} " if "\n" in text else ""
         raise ValueError(f"not JSON: {error.msg} at {line}column {error.colno}") from None
@@ -61,3 +61,6 @@ def _number(digits: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"not readable: the number {digits[:40]} is too large")
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_number)
