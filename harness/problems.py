@@ -52,6 +52,12 @@ class Problems:
         """Note one more mistake (see `Problem` for the parts)."""
         self.found.append(Problem(self.file, line, key, message, fix))
 
+    def of(self, file: str) -> Problems:
+        """Return what notes the mistakes of another file into the same list."""
+        other = Problems(file)
+        other.found = self.found
+        return other
+
     def __bool__(self) -> bool:
         return bool(self.found)
 

@@ -10,6 +10,9 @@ from harness.event import Json
 ElementType: TypeAlias = Literal["path", "custom-code", "secret", "ip"]
 ConditionType: TypeAlias = Literal["value-comparison", "custom-code"]
 ActionType: TypeAlias = Literal["send-event", "custom-code"]
+PartKind: TypeAlias = Literal["data element", "rule", "condition", "action", "rule component"]
+Absence: TypeAlias = Literal["disabled", "deleted"]
+Shape: TypeAlias = Literal["one document", "API answers", "downloaded tree", "shorthand"]
 
 DEFAULT_TIMEOUT: Final = 30_000
 
@@ -28,6 +31,7 @@ class DataElement:
         where: its key in the file, for messages.
         line: its line in the file; None where that is not known.
         component_id: its id (`DE...`), which custom code can ask for; None where the file has none.
+        file: the file it stands in where a property is a folder of files; "" for the file of the property.
     """
 
     name: str
@@ -39,6 +43,7 @@ class DataElement:
     where: str = ""
     line: int | None = None
     component_id: str | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Condition:
         where: its key in the file, for messages.
         line: its line in the file; None where that is not known.
         component_id: its id (`RC...`), which custom code can ask for; None where the file has none.
+        file: the file it stands in where a property is a folder of files; "" for the file of the property.
     """
 
     name: str
@@ -64,6 +70,7 @@ class Condition:
     where: str = ""
     line: int | None = None
     component_id: str | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ class Action:
     where: str = ""
     line: int | None = None
     component_id: str | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class Rule:
         actions: the enabled actions.
         where: its key in the file, for messages.
         line: its line in the file; None where that is not known.
+        file: the file it stands in where a property is a folder of files; "" for the file of the property.
     """
 
     name: str
@@ -98,6 +107,28 @@ class Rule:
     actions: tuple[Action, ...]
     where: str = ""
     line: int | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that stands in the files of a property and is not built.
+
+    Attributes:
+        kind: what it is.
+        name: its name, or its id where it has none; "" where it has neither.
+        reason: disabled or deleted.
+        where: its key in the file.
+        line: its line in the file; None where that is not known.
+        file: the file it stands in.
+    """
+
+    kind: PartKind
+    name: str
+    reason: Absence
+    where: str = ""
+    line: int | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +140,10 @@ class Property:
         environment: the build environment (`development`, `staging`, `production`), which secrets depend on.
         data_elements: the data elements in the order of the file.
         rules: the rules in the order of the file.
-        file: the file it was read from, as the user named it.
+        file: the file or folder it was read from, as the user named it.
+        shape: how it was written.
+        left_out: what is disabled or deleted, in the order of the files.
+        extensions: the installed extensions with their versions, where the files say so.
     """
 
     name: str
@@ -117,3 +151,6 @@ class Property:
     data_elements: tuple[DataElement, ...]
     rules: tuple[Rule, ...]
     file: str = ""
+    shape: Shape = "one document"
+    left_out: tuple[LeftOut, ...] = ()
+    extensions: tuple[str, ...] = ()

@@ -1,18 +1,24 @@
 """Reads a property, in whatever shape it comes, into typed rules.
 
 The shapes are told apart by looking: a JSON document of Reactor objects has `data_elements` and `rules` as lists of
-objects with `delegate_descriptor_id`; the YAML shorthand says its name under `property`.
+objects with `delegate_descriptor_id`; the YAML shorthand says its name under `property`; a folder with `rules.json`,
+`data_elements.json` and `property.json` holds answers of the API; one with a `data.json` beside folders named after
+kinds of objects, or the folder around it, is what reactor-downloader writes.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
 from harness.forwarder.json_nodes import parse_json_nodes
 from harness.forwarder.model import Action, Condition, DataElement, Property, Rule
 from harness.forwarder.property_check import check_property
+from harness.forwarder.property_files import is_folder
+from harness.forwarder.property_folder import is_answers_folder, read_answers
 from harness.forwarder.property_json import read_document
+from harness.forwarder.property_tree import find_tree, read_tree
 from harness.forwarder.property_yaml import read_shorthand
 from harness.problems import InputError, Problems
 from harness.source import read_text
@@ -21,26 +27,54 @@ from harness.yamltext import Mapping, Node, Scalar, kind_of, parse_yaml
 __all__ = ["Action", "Condition", "DataElement", "Property", "Rule", "load_property", "read_property"]
 
 _YAML_SUFFIXES: Final = frozenset({".yaml", ".yml"})
+_LOST_LINK: Final = re.compile(r"(?:[^\s\0]*/)?PR[0-9a-z]{32}/?\s*")
 
 
 def load_property(path: Path, environment: str = "production") -> Property:
-    """Return the property in a file.
+    """Return the property in a file or folder.
 
     Args:
-        path: a JSON document of Reactor objects, or the YAML shorthand.
+        path: a JSON document of Reactor objects, the YAML shorthand, a folder of answers of the API, or the tree that
+            reactor-downloader writes.
         environment: the build environment: `development`, `staging`, `production`, or whatever secrets name.
 
     Raises:
-        InputError: with every problem of the file.
+        InputError: with every problem of its files.
     """
     problems = Problems(str(path))
-    if path.is_dir():
-        problems.add(None, "", "is a folder; only single files can be read so far", "Give one JSON or YAML file.")
-        raise InputError(problems.found)
-    text = read_text(path, problems)
-    property_ = None if text is None else read_property(text, environment, problems, is_yaml=_is_yaml(path))
+    property_ = (
+        _from_folder(path, environment, problems) if is_folder(path) else _from_file(path, environment, problems)
+    )
     if problems or property_ is None:
-        raise InputError(problems.found)
+        # A component that several rules share has its mistakes once a rule.
+        raise InputError(list(dict.fromkeys(problems.found)))
+    return property_
+
+
+def _from_file(path: Path, environment: str, problems: Problems) -> Property | None:
+    text = read_text(path, problems)
+    if text is not None and _LOST_LINK.fullmatch(text):
+        message = f"is a plain file where a symbolic link to {text.strip()} was; a zip or a checkout has lost it"
+        problems.add(None, "", message, f"Give the folder {text.strip()} itself.")
+        return None
+    return None if text is None else read_property(text, environment, problems, is_yaml=_is_yaml(path))
+
+
+def _from_folder(path: Path, environment: str, problems: Problems) -> Property | None:
+    property_: Property | None = None
+    if is_answers_folder(path, problems):
+        property_ = read_answers(path, environment, problems)
+    elif (root := find_tree(path, problems)) is not None:
+        property_ = read_tree(root, environment, problems)
+    elif not problems:
+        message = "is a folder that holds no property"
+        fix = (
+            "It needs property.json, rules.json, data_elements.json and one RL....json a rule, as the API answers; "
+            "or the folder PR... that reactor-downloader writes."
+        )
+        problems.add(None, "", message, fix)
+    if property_ is not None and not problems:
+        check_property(property_, problems)
     return property_
 
 
@@ -75,6 +109,8 @@ def _read(document: Node | None, environment: str, problems: Problems) -> Proper
         return read_shorthand(document, environment, problems)
     if not {"property", "data_elements", "rules"} & document.entries.keys():
         fix = "Give a JSON document of Reactor objects, or the YAML shorthand that begins with `property: name`."
+        if "data" in document.entries:
+            fix = "It is one answer of the API: give the folder with property.json, rules.json and data_elements.json."
         problems.add(None, "", "holds neither data_elements nor rules, so it is not a property", fix)
         return None
     return read_document(document, environment, problems)

@@ -34,15 +34,24 @@ def check_property(property_: Property, problems: Problems) -> None:
             _check_build(part, problems)
 
 
+def _at(part: DataElement | Condition | Action, problems: Problems) -> Problems:
+    """Return what notes the mistakes of the file that a part stands in."""
+    return problems.of(part.file) if part.file else problems
+
+
 def _check_names(elements: tuple[DataElement, ...], problems: Problems) -> None:
     first: dict[str, DataElement] = {}
     for element in elements:
         other = first.setdefault(element.name, element)
         if other is not element:
-            where = other.where if other.line is None else f"line {other.line}"
-            problems.add(
-                element.line, element.where, f"has the name of another data element ({where})", "Rename one of them."
-            )
+            message = f"has the name of another data element ({_place(other, element)})"
+            _at(element, problems).add(element.line, element.where, message, "Rename one of them.")
+
+
+def _place(part: DataElement, seen_from: DataElement) -> str:
+    if part.file != seen_from.file:
+        return part.file
+    return part.where if part.line is None else f"line {part.line}"
 
 
 def _check_depth(property_: Property, problems: Problems) -> None:
@@ -56,7 +65,7 @@ def _check_depth(property_: Property, problems: Problems) -> None:
         waiting = {name: inner - ready for name, inner in waiting.items() if inner}
     for element in (elements[name] for name, inner in waiting.items() if not inner):
         message = f"is made of other data elements through more than {MAX_CHAIN} steps"
-        problems.add(element.line, element.where, message, "Make the chain shorter.")
+        _at(element, problems).add(element.line, element.where, message, "Make the chain shorter.")
 
 
 def _inner_names(element: DataElement) -> tuple[str, ...]:
@@ -70,14 +79,16 @@ def _check_default(element: DataElement, problems: Problems) -> None:
     try:
         sanitized_data(element.default_value)
     except BuildError as error:
-        problems.add(element.line, element.where, f"default_value can't be built: {error}", "Close the braces.")
+        message = f"default_value can't be built: {error}"
+        _at(element, problems).add(element.line, element.where, message, "Close the braces.")
 
 
 def _check_build(part: DataElement | Condition | Action, problems: Problems) -> None:
     try:
         template(part.settings)
     except BuildError as error:
-        problems.add(part.line, part.where, f"can't be built: {error}", "Rename it, here and wherever it is used.")
+        fix = "Rename it, here and wherever it is used."
+        _at(part, problems).add(part.line, part.where, f"can't be built: {error}", fix)
 
 
 def _check_code(part: DataElement | Condition | Action, problems: Problems) -> None:
@@ -85,7 +96,7 @@ def _check_code(part: DataElement | Condition | Action, problems: Problems) -> N
     host = code_host()
     problem = None if host is None else host.problem(part)
     if problem is not None:
-        problems.add(part.line, part.where, f"can't be built: {problem}", "Correct its source.")
+        _at(part, problems).add(part.line, part.where, f"can't be built: {problem}", "Correct its source.")
 
 
 def _is_tags(part: DataElement | Condition | Action, names: set[str], problems: Problems) -> bool:
@@ -97,7 +108,7 @@ def _is_tags(part: DataElement | Condition | Action, names: set[str], problems: 
         whole = _WHOLE_TAG.fullmatch(text)
         found = whole[0] if whole else next((f"%{name}%" for name in _TAG.findall(text) if name in names), None)
         if found is not None:
-            problems.add(
+            _at(part, problems).add(
                 part.line,
                 part.where,
                 f"holds the token {found}, so this is a tags property",

@@ -1,222 +1,118 @@
-"""A property as the Reactor API describes it: flat objects, or wrapped in `{"id", "type", "attributes", ...}`."""
+"""A property in one JSON document, with the objects of the Reactor API in lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from harness.event import Json
-from harness.forwarder import jsjson
-from harness.forwarder.model import (
-    DEFAULT_TIMEOUT,
-    Action,
-    ActionType,
-    Condition,
-    ConditionType,
-    DataElement,
-    ElementType,
-    Property,
-    Rule,
+from harness.forwarder.model import LeftOut, PartKind, Property, Rule
+from harness.forwarder.property_objects import (
+    flat,
+    is_edge,
+    is_live,
+    is_null,
+    optional_text,
+    quoted,
+    read_data_element,
+    read_rule,
 )
-from harness.problems import Problems, did_you_mean
+from harness.problems import Problems
 from harness.source import Reader
-from harness.yamltext import Mapping, Scalar, kind_of
+from harness.yamltext import Mapping, Node, Scalar, Sequence, kind_of
 
-ELEMENT_TYPES: Final[dict[str, ElementType]] = {
-    "core::dataElements::path": "path",
-    "core::dataElements::custom-code": "custom-code",
-    "core::dataElements::secret": "secret",
-    "core::dataElements::ip": "ip",
-}
-CONDITION_TYPES: Final[dict[str, ConditionType]] = {
-    "core::conditions::value-comparison": "value-comparison",
-    "core::conditions::custom-code": "custom-code",
-}
-ACTION_TYPES: Final[dict[str, ActionType]] = {
-    "mixpanel-connector-edge::actions::send-event": "send-event",
-    "core::actions::custom-code": "custom-code",
-}
-_EVENT_MARK: Final = "::events::"
-_EDGE: Final = "edge"
+_COMPONENTS: Final = "rule_components"
 
 
 def read_document(document: Mapping, environment: str, problems: Problems) -> Property:
     """Return the property of one JSON document; mistakes are noted, and then it is not to be used.
 
     Args:
-        document: `{"property", "data_elements", "rules"}`; name and platform may also stand at the top.
+        document: `{"property", "data_elements", "rules"}`; name and platform may also stand at the top. The components
+            of a rule stand in it under `rule_components`, or in a list of all at the top, each with the rules that it
+            belongs to under `relationships.rules.data`.
         environment: the build environment.
         problems: where mistakes are noted.
     """
     top = Reader(document, "", problems)
     node = top.mapping("property", "the property's name and platform") if "property" in top else None
     described = flat(node, "property", problems) if node is not None else top
-    check_platform(described)
     name = optional_text(described, "name") or ""
-    elements = [read_data_element(reader) for reader in _live(top, "data_elements", "data elements")]
-    rules = [read_rule(reader) for reader in _live(top, "rules", "rules")]
+    left_out: list[LeftOut] = []
+    if not is_edge(described):
+        return Property(name, environment, (), (), problems.file)
+    live = live_resources(top, "data_elements", "data element", left_out)
+    elements = [read_data_element(reader) for reader in live]
+    rules = list(_rules(top, left_out))
     return Property(
         name,
         environment,
         tuple(element for element in elements if element is not None),
-        tuple(rule for rule in rules if rule is not None),
+        tuple(rules),
         problems.file,
+        left_out=tuple(left_out),
     )
 
 
-def check_platform(reader: Reader) -> None:
-    """Note a property that is not built for the edge."""
-    platform = reader.data("platform")
-    if platform is not None and platform != _EDGE:
-        fix = "Export an event forwarding property; its platform is edge."
-        reader.wrong("platform", f"is {str(platform)[:40]!r}, so this is a tags property", fix)
-
-
-def read_data_element(reader: Reader) -> DataElement | None:
-    """Return a data element, or None after noting why it can't be read."""
-    name = _name(reader, "the name that tokens use")
-    type_ = _type(reader, ELEMENT_TYPES)
-    default = reader.data("default_value")
-    clean, lower = _flag(reader, "clean_text"), _flag(reader, "force_lower_case")
-    settings = _settings(reader)
-    if name is None or type_ is None:
-        return None
-    where = f"{reader.key} {_quoted(name)}"
-    element_id = optional_text(reader, "id")
-    return DataElement(name, type_, settings, default, clean, lower, where, reader.node.line, element_id)
-
-
-def read_rule(reader: Reader) -> Rule | None:
-    """Return a rule with its enabled components, or None after noting why it can't be read."""
-    name = _name(reader, "the name of the rule")
-    rule_id = optional_text(reader, "id") or ""
-    where = f"{reader.key} {_quoted(name or '')}"
-    parts = [_component(component, where) for component in _live(reader, "rule_components", "rule components")]
-    in_order = sorted((part for part in parts if part is not None), key=lambda part: part[0])
-    conditions = tuple(part for _, part in in_order if isinstance(part, Condition))
-    actions = tuple(part for _, part in in_order if isinstance(part, Action))
-    return None if name is None else Rule(name, rule_id, conditions, actions, where, reader.node.line)
-
-
-def _component(reader: Reader, rule: str) -> tuple[float, Condition | Action] | None:
-    title = optional_text(reader, "name") or ""
-    index = reader.key[reader.key.rindex("[") :]
-    reader.key = f"{rule} component {_quoted(title) if title else index}"
-    known: dict[str, ConditionType | ActionType] = {**CONDITION_TYPES, **ACTION_TYPES}
-    type_ = _type(reader, known)
-    order = _number(reader, "order", 0)
-    timeout = _number(reader, "timeout", DEFAULT_TIMEOUT)
-    negate = _flag(reader, "negate")
-    settings = _settings(reader)
-    if type_ is None:
-        return None
-    line = reader.node.line
-    descriptor, own_id = reader.data("delegate_descriptor_id"), optional_text(reader, "id")
-    if descriptor in CONDITION_TYPES:
-        type_ = CONDITION_TYPES[descriptor]
-        return order, Condition(title, type_, settings, negate, timeout, reader.key, line, own_id)
-    return order, Action(title, ACTION_TYPES[descriptor], settings, timeout, reader.key, line, own_id)
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'
-
-
-def flat(node: Mapping, key: str, problems: Problems) -> Reader:
-    """Return a reader of a resource whose attributes, where it has any, stand beside its id."""
-    attributes = node.entries.get("attributes")
-    if not isinstance(attributes, Mapping):
-        return Reader(node, key, problems)
-    entries, lines = {**node.entries, **attributes.entries}, {**node.key_lines, **attributes.key_lines}
-    if "id" in node.entries:
-        entries["id"] = node.entries["id"]
-    return Reader(Mapping(entries, lines, node.line), key, problems)
-
-
-def _live(reader: Reader, key: str, what: str) -> Iterator[Reader]:
+def live_resources(reader: Reader, key: str, kind: PartKind, left_out: list[LeftOut]) -> Iterator[Reader]:
     """Yield the resources of a list that are neither disabled nor deleted."""
-    if _is_null(reader, key):
-        return
-    for index, node in enumerate(reader.items(key, what) or []):
-        where = f"{reader.path(key)}[{index}]"
-        if not isinstance(node, Mapping):
-            reader.problems.add(node.line, where, f"needs an object, found {kind_of(node)}")
-            continue
-        resource = flat(node, where, reader.problems)
-        enabled = _is_null(resource, "enabled") or resource.flag("enabled") is not False
-        if enabled and not resource.data("deleted_at"):
+    for resource in _resources(reader, key, f"{kind}s"):
+        if is_live(resource, kind, left_out):
             yield resource
 
 
-def _is_null(reader: Reader, key: str) -> bool:
-    node = reader.get(key)
-    return node is None or (isinstance(node, Scalar) and node.value is None)
+def _resources(reader: Reader, key: str, what: str) -> Iterator[Reader]:
+    if is_null(reader, key):
+        return
+    for index, node in enumerate(reader.items(key, what) or []):
+        where = f"{reader.path(key)}[{index}]"
+        if isinstance(node, Mapping):
+            yield flat(node, where, reader.problems)
+        else:
+            reader.problems.add(node.line, where, f"needs an object, found {kind_of(node)}")
 
 
-def optional_text(reader: Reader, key: str) -> str | None:
-    """Return a text; null counts as absent."""
-    return None if _is_null(reader, key) else reader.text(key)
+def _rules(top: Reader, left_out: list[LeftOut]) -> Iterator[Rule]:
+    resources = list(_resources(top, "rules", "rules"))
+    ids = [optional_text(resource, "id") or "" for resource in resources]
+    apart = _components_by_rule(top, frozenset(ids) - {""}, left_out)
+    for resource, rule_id in zip(resources, ids, strict=True):
+        if not is_live(resource, "rule", left_out):
+            continue
+        components = list(live_resources(resource, _COMPONENTS, "rule component", left_out))
+        components += [flat(node, key, top.problems) for node, key in apart.get(rule_id, [])]
+        name = optional_text(resource, "name") or ""
+        rule = read_rule(resource, components, f"{resource.key} {quoted(name)}")
+        if rule is not None:
+            yield rule
 
 
-def _flag(reader: Reader, key: str) -> bool:
-    return not _is_null(reader, key) and reader.flag(key) is True
+def _components_by_rule(
+    top: Reader, rules: frozenset[str], left_out: list[LeftOut]
+) -> dict[str, list[tuple[Mapping, str]]]:
+    """Return the components that stand beside the rules, by the ids of the rules they belong to."""
+    found: dict[str, list[tuple[Mapping, str]]] = {}
+    for component in _resources(top, _COMPONENTS, "rule components"):
+        if not is_live(component, "rule component", left_out):
+            continue
+        ids = list(_rule_ids(component.node))
+        if not ids:
+            message = "does not say which rule it belongs to"
+            fix = 'Add "relationships": {"rules": {"data": [{"id": "RL..."}]}}, or put it into its rule.'
+            top.problems.add(component.node.line, component.key, message, fix)
+        for rule_id in ids:
+            if rule_id in rules:
+                found.setdefault(rule_id, []).append((component.node, component.key))
+                continue
+            message = f"belongs to the rule {rule_id}, which is not among the rules"
+            top.problems.add(component.node.line, component.key, message, "Add the rule, or remove the component.")
+    return found
 
 
-def _number(reader: Reader, key: str, default: float) -> float:
-    if _is_null(reader, key):
-        return default
-    value = reader.data(key)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    reader.wrong(key, f"needs a number, found {_kind(reader, key)}")
-    return default
-
-
-def _kind(reader: Reader, key: str) -> str:
-    node = reader.get(key)
-    return "nothing" if node is None else kind_of(node)
-
-
-def _name(reader: Reader, what: str) -> str | None:
-    if _is_null(reader, "name"):
-        reader.problems.add(reader.node.line, reader.path("name"), "is missing", f"Add name: {what}.")
-        return None
-    name = reader.text("name")
-    if name == "":
-        reader.wrong("name", "is empty", f"Give it a text: {what}.")
-        return None
-    return name
-
-
-def _type(reader: Reader, known: dict[str, Any]) -> Any:
-    key = "delegate_descriptor_id"
-    if _is_null(reader, key):
-        fix = f"Add one of {', '.join(sorted(known))}."
-        reader.problems.add(reader.node.line, reader.path(key), "is missing", fix)
-        return None
-    descriptor = reader.text(key)
-    if descriptor is None or descriptor in known:
-        return known.get(descriptor or "")
-    if _EVENT_MARK in descriptor:
-        fix = "Remove it; a tags property has events, an event forwarding property has none."
-        reader.wrong(key, f"is {descriptor!r}; rules at the edge can't have events", fix)
-        return None
-    reader.wrong(key, f"is the unknown type {descriptor!r}", did_you_mean(descriptor, known))
-    return None
-
-
-def _settings(reader: Reader) -> dict[str, Json] | None:
-    if _is_null(reader, "settings"):
-        return None
-    text = reader.text("settings", what="a text that holds JSON")
-    if text is None:
-        return None
-    try:
-        settings = jsjson.parse(text)
-    except ValueError as error:
-        reader.wrong("settings", f"needs JSON: {error}", "Copy the settings again, with all their quotes.")
-        return None
-    if isinstance(settings, dict):
-        return settings
-    reader.wrong("settings", f"needs a JSON object, found {text[:40]}", "Write an object: {...}.")
-    return None
+def _rule_ids(component: Mapping) -> Iterator[str]:
+    data: Node | None = component
+    for key in ("relationships", "rules", "data"):
+        data = data.entries.get(key) if isinstance(data, Mapping) else None
+    for item in data.items if isinstance(data, Sequence) else [data]:
+        rule_id = item.entries.get("id") if isinstance(item, Mapping) else None
+        if isinstance(rule_id, Scalar) and isinstance(rule_id.value, str):
+            yield rule_id.value

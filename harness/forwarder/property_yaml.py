@@ -16,8 +16,18 @@ from typing import Final
 
 from harness.event import Json
 from harness.forwarder.conditions import OPERATORS
-from harness.forwarder.model import DEFAULT_TIMEOUT, Action, Condition, DataElement, ElementType, Property, Rule
-from harness.forwarder.property_json import check_platform
+from harness.forwarder.model import (
+    DEFAULT_TIMEOUT,
+    Action,
+    Condition,
+    DataElement,
+    ElementType,
+    LeftOut,
+    PartKind,
+    Property,
+    Rule,
+)
+from harness.forwarder.property_objects import is_edge
 from harness.problems import Problems
 from harness.source import Reader, each_mapping
 from harness.yamltext import Mapping, Node, Scalar, kind_of
@@ -41,16 +51,19 @@ def read_shorthand(document: Mapping, environment: str, problems: Problems) -> P
     """
     top = Reader(document, "", problems)
     name = top.text("property", what="the name of the property") or ""
-    check_platform(top)
+    is_edge(top)
     elements = top.mapping("data_elements", "data elements by name") if _given(top, "data_elements") else None
     rules = top.items("rules", "rules") if _given(top, "rules") else None
     top.finish()
+    left_out: list[LeftOut] = []
     return Property(
         name,
         environment,
         tuple(_data_elements(elements, problems)) if elements is not None else (),
-        tuple(_rules(rules or [], problems)),
+        tuple(_rules(rules or [], problems, left_out)),
         problems.file,
+        "shorthand",
+        tuple(left_out),
     )
 
 
@@ -125,21 +138,23 @@ _ELEMENT_SETTINGS: Final[dict[str, Callable[[Reader], dict[str, Json] | None]]] 
 }
 
 
-def _rules(nodes: list[Node], problems: Problems) -> Iterator[Rule]:
+def _rules(nodes: list[Node], problems: Problems, left_out: list[LeftOut]) -> Iterator[Rule]:
     for reader in each_mapping(nodes, "rules", problems):
-        rule = _rule(reader)
+        rule = _rule(reader, left_out)
         if rule is not None:
             yield rule
 
 
-def _rule(reader: Reader) -> Rule | None:
+def _rule(reader: Reader, left_out: list[LeftOut]) -> Rule | None:
     reader.required("name", "the name of the rule")
     name = reader.text("name", what="the name of the rule")
-    enabled = _enabled(reader)
+    enabled = _enabled(reader, "rule", name or "", left_out)
     where = f"{reader.key} {_quoted(name or '')}"
     conditions, actions = (_parts(reader, key, where) for key in ("conditions", "actions"))
-    checks = [_condition(part) for part in conditions]
-    acts = [_action(part) for part in actions]
+    # The parts of a rule that is left out are not listed apart.
+    inner = left_out if enabled else []
+    checks = [_condition(part, inner) for part in conditions]
+    acts = [_action(part, inner) for part in actions]
     reader.finish()
     if name == "":
         reader.wrong("name", "is empty", "Give the rule a name.")
@@ -160,9 +175,10 @@ def _parts(reader: Reader, key: str, where: str) -> list[Reader]:
     return list(each_mapping(nodes or [], f"{where} {key}", reader.problems))
 
 
-def _condition(reader: Reader) -> Condition | None:
+def _condition(reader: Reader, left_out: list[LeftOut]) -> Condition | None:
     negate = _flag(reader, "negate")
-    name, timeout, enabled = _name(reader), _timeout(reader), _enabled(reader)
+    name, timeout = _name(reader), _timeout(reader)
+    enabled = _enabled(reader, "condition", name or "", left_out)
     if "custom_code" in reader:
         settings, type_ = _code_settings(reader), "custom-code"
     else:
@@ -190,8 +206,9 @@ def _comparison(reader: Reader) -> dict[str, Json]:
     return settings
 
 
-def _action(reader: Reader) -> Action | None:
-    name, timeout, enabled = _name(reader), _timeout(reader), _enabled(reader)
+def _action(reader: Reader, left_out: list[LeftOut]) -> Action | None:
+    name, timeout = _name(reader), _timeout(reader)
+    enabled = _enabled(reader, "action", name or "", left_out)
     if "custom_code" in reader:
         settings = _code_action(reader)
         action = Action(name or "Custom Code", "custom-code", settings, timeout, reader.key, reader.node.line)
@@ -233,8 +250,11 @@ def _name(reader: Reader) -> str | None:
     return reader.text("name")
 
 
-def _enabled(reader: Reader) -> bool:
-    return reader.flag("enabled") is not False
+def _enabled(reader: Reader, kind: PartKind, name: str, left_out: list[LeftOut]) -> bool:
+    if reader.flag("enabled") is not False:
+        return True
+    left_out.append(LeftOut(kind, name, "disabled", reader.key, reader.node.line))
+    return False
 
 
 def _flag(reader: Reader, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reading properties: both shapes, and everything that can be wrong with them."""
+"""Reading properties in one file, and everything that can be wrong with them."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_files_that_are_no_text_are_refused(tmp_path: Path, content: bytes) -> N
         load_property(path)
 
 
-def test_a_folder_is_refused_for_now(tmp_path: Path) -> None:
+def test_a_folder_that_holds_no_property_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder"):
         load_property(tmp_path)
 
