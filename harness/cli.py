@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "Run scenario files and write reports.",
     "resolve": "Tell which user every event of a file belongs to.",
     "forward": "Send Edge Network calls through an event forwarding property.",
+    "property": "Show what a property does, or what a change of it does to identity.",
     "new": "Write a commented example scenario and property to start from.",
 }
 """Every command with its line in the overview; the module `harness.commands.<name>` holds it as `command`."""

@@ -53,8 +53,9 @@ def command(
 ) -> None:
     """Run Edge Network calls through an event forwarding property, and show what it would send.
 
-    PROPERTY is a JSON document of Reactor objects, or the YAML shorthand. CALLS has one call a line, or is - for
-    standard input. Nothing is sent: `responses` in a call says what the destination answers, by default 200.
+    PROPERTY is a JSON document of Reactor objects, the YAML shorthand, a folder of answers of the Reactor API, or the
+    tree of reactor-downloader. CALLS has one call a line, or is - for standard input. Nothing is sent: `responses` in a
+    call says what the destination answers, by default 200.
 
     \b
     Example:

@@ -8,6 +8,7 @@ kinds of objects, or the folder around it, is what reactor-downloader writes.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ from harness.problems import InputError, Problems
 from harness.source import read_text
 from harness.yamltext import Mapping, Node, Scalar, kind_of, parse_yaml
 
-__all__ = ["Action", "Condition", "DataElement", "Property", "Rule", "load_property", "read_property"]
+__all__ = ["Action", "Condition", "DataElement", "Property", "Rule", "load_property", "place_of", "read_property"]
 
 _YAML_SUFFIXES: Final = frozenset({".yaml", ".yml"})
 _LOST_LINK: Final = re.compile(r"(?:[^\s\0]*/)?PR[0-9a-z]{32}/?\s*")
@@ -49,6 +50,12 @@ def load_property(path: Path, environment: str = "production") -> Property:
         # A component that several rules share has its mistakes once a rule.
         raise InputError(list(dict.fromkeys(problems.found)))
     return property_
+
+
+def place_of(path: Path) -> Path:
+    """Return where a property is, so that two ways to one property are equal: links and the folder around a tree."""
+    root = find_tree(path, Problems("")) if is_folder(path) and not is_answers_folder(path, Problems("")) else None
+    return Path(os.path.realpath(root or path))
 
 
 def _from_file(path: Path, environment: str, problems: Problems) -> Property | None:

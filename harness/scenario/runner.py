@@ -45,13 +45,13 @@ def run_paths(
     picks = matcher(expression) if expression is not None else None
     files, missing = collect(paths)
     results = [_unreadable(problem.file, [problem]) for problem in missing]
-    engines = _engine_cache()
+    engines = engine_cache()
     for found in files:
         scenario = load_scenario(found.path, found.file, base)
         if isinstance(scenario, list):
             results.append(_unreadable(found.file, scenario))
             continue
-        systems = _systems(scenario, id_merge, named=found.named)
+        systems = systems_of(scenario, id_merge, named=found.named)
         results.extend(
             run_scenario(scenario, system, engines)
             for system in systems
@@ -71,13 +71,20 @@ def run_scenario(scenario: Scenario, id_merge: IdMerge, engines: Engines | None 
     engine = None
     if scenario.property_path is not None:
         try:
-            engine = (engines or _engine_cache())(scenario.property_path, scenario.environment)
+            engine = (engines or engine_cache())(scenario.property_path, scenario.environment)
         except InputError as error:
             return _unreadable(scenario.file, error.problems, scenario.name, id_merge)
     return ScenarioRun(scenario, MixpanelProject(id_merge, scenario.settings), engine).play()
 
 
-def _systems(scenario: Scenario, id_merge: IdMerge | None, *, named: bool) -> tuple[IdMerge, ...]:
+def systems_of(scenario: Scenario, id_merge: IdMerge | None, *, named: bool) -> tuple[IdMerge, ...]:
+    """Return the systems to run a scenario under.
+
+    Args:
+        scenario: the scenario.
+        id_merge: the only system wanted; None: all that the file names.
+        named: whether the file was named itself, and so runs under the wanted system in any case.
+    """
     if id_merge is None:
         return scenario.id_merge or (DEFAULT_SYSTEM,)
     if named or not scenario.id_merge or id_merge in scenario.id_merge:
@@ -85,7 +92,8 @@ def _systems(scenario: Scenario, id_merge: IdMerge | None, *, named: bool) -> tu
     return ()
 
 
-def _engine_cache() -> Engines:
+def engine_cache() -> Engines:
+    """Return what loads each property once an environment; it raises `InputError` for one that can't be read."""
     engines: dict[tuple[Path, str], Engine | InputError] = {}
 
     def engine(path: Path, environment: str) -> Engine:
