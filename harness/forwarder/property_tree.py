@@ -87,12 +87,15 @@ def _data_elements(root: Path, problems: Problems, left_out: list[LeftOut]) -> I
 
 def _rules(root: Path, problems: Problems, left_out: list[LeftOut]) -> Iterator[Rule]:
     """Yield the rules in the order of their ids, after noting every link that is lost."""
+    if not is_folder(root / "rules"):
+        message = "is missing, so the property would send nothing"
+        problems.of(str(root / "rules")).add(None, "", message, "Download the property again.")
     rules = [(folder, _object(folder, problems)) for folder in _ids(root / "rules", problems)]
     components = {folder.name: folder for folder in _ids(root / "rule_components", problems)}
     links = [Links(folder, components_of(folder, problems)) for folder, _ in rules]
     live = [reader is not None and is_live(reader, "rule", left_out) for _, reader in rules]
-    free = [name for name in components if not any(name in one.named for one in links)]
-    orphans = [folder for folder in (components[name] for name in free) if _is_built(folder, problems)]
+    named = {name for one in links for name in one.named}
+    orphans = [folder for name, folder in components.items() if name not in named and _is_built(folder, problems)]
     check_links([one for one, is_on in zip(links, live, strict=True) if is_on], orphans, problems)
     for (_, reader), one, is_on in zip(rules, links, live, strict=True):
         if reader is None or not is_on:

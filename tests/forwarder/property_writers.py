@@ -57,7 +57,8 @@ def write_answers(folder: Path, document: Object) -> Path:
 
 def write_tree(folder: Path, document: Object) -> Path:
     root = folder / document["property"]["id"]
-    root.mkdir(parents=True)
+    for kind in ("data_elements", "rules", "rule_components"):
+        (root / kind).mkdir(parents=True)
     _write(root / "data.json", wrapped("properties", document["property"]))
     for element in document["data_elements"]:
         _write_object(root / "data_elements", "data_elements", element)
@@ -73,7 +74,7 @@ def write_tree(folder: Path, document: Object) -> Path:
 
 def _write_object(kind_folder: Path, kind: str, flat: Object) -> None:
     folder = kind_folder / flat["id"]
-    folder.mkdir(parents=True)
+    folder.mkdir()
     _write(folder / "data.json", wrapped(kind, flat))
     settings = json.loads(flat.get("settings") or "null")
     if settings:

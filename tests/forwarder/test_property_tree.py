@@ -258,6 +258,11 @@ def test_a_missing_file_is_named(root: Path, file: str) -> None:
     assert str(root / file) in {problem.file for problem in _problems(root)}
 
 
+def test_a_tree_without_any_rules_is_refused(root: Path) -> None:
+    shutil.rmtree(root / "rules")
+    assert "rules: is missing, so the property would send nothing" in str(_problems(root)[0])
+
+
 def test_an_extension_that_is_not_run_is_named_unless_its_component_is_off(root: Path) -> None:
     path = root / "rule_components" / ACTION / "data.json"
     _change(path, delegate_descriptor_id="other-cloud::actions::send-data")
