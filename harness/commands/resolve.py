@@ -39,7 +39,7 @@ def command(
     settings: Path | None,
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    r"""Tell which user every event of a file belongs to.
+    """Tell which user every event of a file belongs to.
 
     EVENTS is a JSONL file, or - for standard input: one Mixpanel event a line, in the order of ingestion, as
     {"event": ..., "properties": {...}} or as a flat line of a raw export. Lines that are no event are reported in their

@@ -47,7 +47,7 @@ def command(
     verbose: bool,  # noqa: FBT001 - click passes options by name
     as_json: bool,  # noqa: FBT001
 ) -> int:
-    r"""Run scenario files and write reports.
+    """Run scenario files and write reports.
 
     PATHS are files, or folders that are searched for *.yaml (default: scenarios/).
 

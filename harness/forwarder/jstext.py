@@ -74,7 +74,7 @@ def lower(text: str) -> str:
 
 def contains(text: str, part: str) -> bool:
     """Return `text.indexOf(part) !== -1`."""
-    return part in text if not has_surrogates(part) else part in units(text)
+    return part in text if not has_surrogates(part) else units(part) in units(text)
 
 
 def starts_with(text: str, part: str) -> bool:
