@@ -1,9 +1,30 @@
-// What the worker calls: `load` a property, `start` a rule, `pump` until it is done, `clean` before the next one.
+// What the worker calls: `load` a property, `start` a rule, `pump` until it is done. The end of a run also tells
+// whether it left everything as it was, so that the next one can follow in the same V8.
 
-const state = { elements: {}, at: null, reason: null, result: null };
+const state = { elements: {}, reason: null, result: null };
 const containers = new Map();
-const parseJson = JSON.parse;
-const writeJson = JSON.stringify;
+const { parse: parseJson, stringify: writeJson } = JSON;
+const { isArray } = Array;
+const { ownKeys } = Reflect;
+
+/** Plain data as JSON, whatever code has done to the built-in objects: only texts are left to `JSON.stringify`. */
+function plainJson(value) {
+  if (typeof value !== 'object' || value === null) {
+    return value === undefined ? 'null' : writeJson(value);
+  }
+  let result = '';
+  if (isArray(value)) {
+    for (let index = 0; index < value.length; index += 1) {
+      result += (result && ',') + plainJson(value[index]);
+    }
+    return `[${result}]`;
+  }
+  const keys = ownKeys(value);
+  for (let index = 0; index < keys.length; index += 1) {
+    result += `${result && ','}${writeJson(keys[index])}:${plainJson(value[keys[index]])}`;
+  }
+  return `{${result}}`;
+}
 const isClean = newGuard();
 
 const calls = {
@@ -36,20 +57,18 @@ const calls = {
       return '{"again":true}';
     }
     const next = loop.pump(() => state.result !== null);
-    return writeJson(next.done ? { done: true, result: state.result } : next);
-  },
-
-  /** Where a run that was stopped has got to. */
-  place() {
-    return writeJson({ name: state.at?.name, displayName: state.at?.displayName });
-  },
-
-  /** Whether the next run finds everything as the first one did. */
-  clean() {
+    if (!next.done) {
+      return plainJson(next);
+    }
+    const { result } = state;
     loop.reset(null);
     state.result = null;
-    state.at = null;
-    return isClean();
+    return plainJson({ done: true, result, clean: isClean() });
+  },
+
+  /** The memory in which a run shows what it is at; it can be read while code runs. */
+  board() {
+    return board.memory;
   },
 };
 return Object.freeze(calls);

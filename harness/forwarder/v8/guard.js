@@ -2,7 +2,7 @@
 // Everything used here was picked up before any custom code ran, and nothing goes through an object that code can change.
 
 const newGuard = () => {
-  const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible, deleteProperty, apply } = Reflect;
+  const { getOwnPropertyDescriptor, getPrototypeOf, isExtensible, deleteProperty } = Reflect;
   const { is } = Object;
   const exec = RegExp.prototype.exec;
   const blank = /(?:)/;

@@ -16,11 +16,11 @@ from harness.forwarder.v8.container import Built, container_text, settings_text
 from harness.forwarder.v8.process import LostError, Message, Process
 from harness.problems import OutsideError
 
-_ANSWER_SECONDS: Final = 20.0
+_ANSWER_SECONDS: Final = 10.0
 _BUILD_SECONDS: Final = 120.0
 _STATUSES: Final = frozenset({"success", "condition_not_met", "failed"})
 _ADVICE: Final = "and was stopped; --engine turbine runs it in Node"
-_LOST: Final = f"custom code took too much time or memory, so its V8 process ended, {_ADVICE}"
+_LOST: Final = "custom code took too much time or memory and was stopped with its V8; --engine turbine runs it in Node"
 
 
 class V8Host:
@@ -112,12 +112,10 @@ def _answered(run: Run, question: Message) -> Message:
 
 def _outcome(result: dict[str, Any]) -> Outcome:
     if "stopped" in result:
-        place = result.get("place") or {}
-        name, title = place.get("name"), place.get("displayName")
-        where = f'Failed to execute "{title}". ' if title else ""
-        at = f' ("{name}")' if name else ""
-        return Outcome("failed", f"{where}{result['stopped']}{at} {_ADVICE}")
+        title, name = [*result["place"], "", ""][:2]
+        where = f'Failed to execute "{title}"' + (f' ("{name}"). ' if name else ". ")
+        return Outcome("failed", f"{where if title else ''}{result['stopped']} {_ADVICE}")
     status = result["status"]
     if status not in _STATUSES:
-        return Outcome("failed", "custom code broke its engine")
+        return Outcome("failed", _LOST)
     return Outcome(status, result.get("error") if status != "success" else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import IO, Any, Final, TypeAlias
 Message: TypeAlias = dict[str, Any]
 
 STARTING_SECONDS: Final = 60.0
+_IS_WINDOWS: Final = os.name == "nt"  # where nothing but a thread can wait for a pipe
 _KEPT_VARIABLES: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _FIXED_VARIABLES: Final = {"TZ": "UTC", "LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8", "PYTHONIOENCODING": "utf-8"}
 
@@ -68,16 +70,19 @@ class Process:
         Raises:
             LostError: when there is none; the process is gone.
         """
-        alarm = threading.Timer(seconds, self._process.kill)
-        alarm.daemon = True
-        alarm.start()
+        alarm = threading.Timer(seconds, self._process.kill) if _IS_WINDOWS else None
+        if alarm is not None:
+            alarm.start()
+        elif not select.select([self._from], [], [], seconds)[0]:
+            self._process.kill()
         try:
             message: Message = json.loads(self._from.readline())
         except ValueError:
             self.close()
             raise LostError from None
         finally:
-            alarm.cancel()
+            if alarm is not None:
+                alarm.cancel()
         return message
 
 

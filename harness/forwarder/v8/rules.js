@@ -9,7 +9,7 @@ class ConditionNotMetError extends Error {
   }
 }
 
-const CHAIN = Symbol('chain');
+const CHAIN = Symbol('chain'); // the data elements that a data element is resolved for
 let lastStamp = 0;
 
 /** A logger with the messages that Adobe's keeps: texts as they are, anything else as JSON. */
@@ -98,7 +98,7 @@ function executed(context) {
     .then((current) => {
       const { arcAndUtils: { arc: { event, ruleStash }, utils: { logger } }, delegateConfig } = current;
       const { displayName, extension } = delegateConfig;
-      state.at = delegateConfig;
+      board.show(displayName, delegateConfig.name);
       logger.log(
         `Calling "${displayName}" module from the "${extension.displayName}" extension.`,
         'Event: ', event, 'Rule Stash: ', ruleStash,

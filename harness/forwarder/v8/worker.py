@@ -32,6 +32,8 @@ _RUNTIME: Final = (
     "prelude", "loop", "random", "text", "url", "events", "fetch", "modules", "rules", "guard", "entry",
 )  # fmt: skip
 _BUILDER: Final = ("prelude", "build")
+_TOO_MUCH: Final = f"custom code needed more than {MEMORY_BYTES >> 20} MB of memory"
+_BROKEN: Final = "custom code broke the engine that it runs in"
 _HASHES: Final = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 Message = dict[str, Any]
@@ -62,25 +64,44 @@ class Isolate:
         self._racer.set_hard_memory_limit(MEMORY_BYTES)
         self.loaded: set[str] = set()
         self.runs = 0
+        self._board: Any = None
         self.seconds_left = CPU_SECONDS
 
     async def call(self, name: str, *arguments: str) -> Any:
-        """Return what a call gives, with its microtasks done.
+        """Return what a call gives (see `calls`)."""
+        return (await self.calls((name, *arguments)))[0]
+
+    async def calls(self, *calls: tuple[str, ...]) -> list[Any]:
+        """Return what calls give, each made when the microtasks of the one before are done.
 
         Raises:
-            StoppedError: when it takes too long or needs too much memory.
+            StoppedError: when they take too long or need too much memory.
         """
-        code = f"{self._calls}.{name}({', '.join(map(json.dumps, arguments))})"
+        codes = [f"{self._calls}.{name}({', '.join(map(json.dumps, arguments))})" for name, *arguments in calls]
         started = time.perf_counter()
         try:
             async with asyncio.timeout(max(self.seconds_left, 0.001)):
-                return await self._racer.eval_cancelable(code)
+                results = await asyncio.gather(*[self._racer.eval_cancelable(code) for code in codes])
         except TimeoutError:
             raise StoppedError(f"custom code ran for longer than {CPU_SECONDS:g} seconds") from None
         except JSOOMException:
-            raise StoppedError(f"custom code needed more than {MEMORY_BYTES >> 20} MB of memory") from None
+            raise StoppedError(_TOO_MUCH) from None
         finally:
             self.seconds_left -= time.perf_counter() - started
+        # Code runs in microtasks, behind the result; what happened to those of earlier calls shows here.
+        if self._racer.was_hard_memory_limit_reached():
+            raise StoppedError(_TOO_MUCH)
+        return results
+
+    def show_board(self) -> None:
+        """Have `place` read where this V8 shows what it is at."""
+        self._board = self._racer.eval(f"{self._calls}.board()")
+
+    def place(self) -> list[str]:
+        """Return the title of the component that a run has got to, and its name where it has one."""
+        units = bytes(self._board)
+        size = int.from_bytes(units[:2], sys.byteorder)
+        return units[2 : 2 + 2 * size].decode(f"utf-16-{sys.byteorder[0]}e", "replace").split("\n") if size else []
 
     def close(self) -> None:
         """Give up this V8."""
@@ -126,20 +147,21 @@ class Worker:
         isolate = await self._ready(key)
         self._isolate = None
         try:
-            result = await self._played(isolate, json.dumps({**run, "key": key}))
-            if isolate.runs < _RUNS_PER_ISOLATE and await isolate.call("clean") is True:
-                self._isolate = isolate
+            result, is_clean = await self._played(isolate, json.dumps({**run, "key": key}))
         except (StoppedError, JSEvalException, ValueError, KeyError, TypeError) as error:
-            result = {"stopped": str(error) if isinstance(error, StoppedError) else "custom code broke its engine"}
-            with suppress(Exception):
-                isolate.seconds_left = 1.0
-                result["place"] = json.loads(await isolate.call("place"))
-        if self._isolate is None:
+            is_clean = False
+            result = {"stopped": str(error) if isinstance(error, StoppedError) else _BROKEN, "place": isolate.place()}
+        if is_clean and isolate.runs < _RUNS_PER_ISOLATE:
+            self._isolate = isolate
+        else:
             isolate.close()
         return result
 
     async def _ready(self, key: str) -> Isolate:
-        isolate = self._isolate or Isolate(self._runtime)
+        isolate = self._isolate
+        if isolate is None:
+            isolate = Isolate(self._runtime)
+            isolate.show_board()
         isolate.runs += 1
         isolate.seconds_left = CPU_SECONDS
         if key not in isolate.loaded:
@@ -147,15 +169,18 @@ class Worker:
             isolate.loaded.add(key)
         return isolate
 
-    async def _played(self, isolate: Isolate, run: str) -> Message:
-        await isolate.call("start", run)
+    async def _played(self, isolate: Isolate, run: str) -> tuple[Message, bool]:
+        """Return how a run ended, and whether it left its V8 as it was."""
+        _, step = await isolate.calls(("start", run), ("pump",))
         while True:
-            step = json.loads(await isolate.call("pump"))
-            if "ask" in step:
-                await isolate.call("pump", json.dumps(self._answers(step["ask"])))
-            elif "done" in step:
-                result: Message = step["result"] or {"status": "failed", "error": "custom code broke its engine"}
-                return {"status": str(result["status"]), "error": result.get("error")}
+            told = json.loads(step)
+            if "done" in told:
+                result: Message = told["result"] or {"status": "failed", "error": _BROKEN}
+                return {"status": str(result["status"]), "error": result.get("error")}, told["clean"] is True
+            if "ask" in told:
+                _, step = await isolate.calls(("pump", json.dumps(self._answers(told["ask"]))), ("pump",))
+            else:
+                (step,) = await isolate.calls(("pump",))
 
     def _answers(self, questions: list[Message]) -> list[Message]:
         answers = [{"id": item["id"], "value": _digest(item)} for item in questions if item["kind"] == "digest"]
