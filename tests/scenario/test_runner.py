@@ -278,3 +278,19 @@ def test_clusters_know_their_people_and_events() -> None:
         ("ana",),
         2,
     )
+
+
+def test_ten_thousand_steps_run_under_every_system() -> None:
+    step = "- {event: Page, person: ana, properties: {distinct_id: ana, $user_id: ana}}\n"
+    text = "name: a\nsteps:\n" + step * 10_000 + "expect: {users: 1, accepted: 10000}\n"
+    systems: tuple[IdMerge, ...] = ("simplified", "original", "legacy")
+    assert {run(text, system).status for system in systems} == {"passed"}
+
+
+def test_an_event_of_one_megabyte_is_too_large_for_mixpanel_and_the_rest_goes_on() -> None:
+    text = (
+        "name: a\nsteps:\n- {event: x, properties: {distinct_id: u, text: '" + "y" * 1_000_000 + "'}}\n"
+        "- {event: x, properties: {distinct_id: u}}\nexpect: {accepted: 1, rejected: [{step: 0}]}\n"
+    )
+    result = run(text)
+    assert result.status == "passed", result.headline
