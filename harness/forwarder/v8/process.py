@@ -44,6 +44,7 @@ class Process:
             env={**environment, **_FIXED_VARIABLES},
             encoding="utf-8",
         )
+        self.pid = self._process.pid
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to: IO[str] = self._process.stdin
@@ -56,7 +57,7 @@ class Process:
         try:
             self._to.write(json.dumps(message) + "\n")
             self._to.flush()
-        except OSError:
+        except (OSError, ValueError):
             self.close()
             raise LostError from None
         return self.receive(seconds)

@@ -130,7 +130,8 @@ function resolvedUrl(text, base) {
   if (/^[a-z][a-z0-9+.-]*:/i.test(text)) {
     return text;
   }
-  const { protocol, host, pathname, search } = base;
+  const { protocol, pathname, search } = base;
+  const host = base.href.slice(protocol.length + 2).replace(/[/?#].*$/s, '');
   if (/^[\\/]{2}/.test(text)) return protocol + text;
   if (/^[\\/]/.test(text)) return `${protocol}//${host}${text}`;
   if (text === '' || text.startsWith('#')) return `${protocol}//${host}${pathname}${search}${text}`;

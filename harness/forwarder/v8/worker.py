@@ -4,7 +4,7 @@ It is started as a script and imports nothing of the harness, so that it is up q
 
     {"build": [text, ...]}                                  -> {"built": [{"code"} or {"problem"}, ...]}
     {"load": key, "factory": text}                          -> {"loaded": key}
-    {"run": {...}, "key": key}                              -> {"ask": [...]} any number of times, each answered by
+    {"run": {...}, "key": key, "seconds": limit}            -> {"ask": [...]} any number of times, each answered by
                                                                {"answers": [...]}, then {"result": {"status", "error"}}
 """
 
@@ -23,7 +23,7 @@ from typing import Any, Final, TextIO
 
 from py_mini_racer import JSEvalException, JSOOMException, init_mini_racer, mini_racer
 
-CPU_SECONDS: Final = 3.0
+_OTHER_SECONDS: Final = 60.0
 MEMORY_BYTES: Final = 128 * 1024 * 1024
 _PROCESS_BYTES: Final = 1024 * 1024 * 1024
 _RUNS_PER_ISOLATE: Final = 5_000
@@ -65,7 +65,11 @@ class Isolate:
         self.loaded: set[str] = set()
         self.runs = 0
         self._board: Any = None
-        self.seconds_left = CPU_SECONDS
+        self._seconds = self._seconds_left = _OTHER_SECONDS
+
+    def give(self, seconds: float) -> None:
+        """Say how long the calls from now on may take together."""
+        self._seconds = self._seconds_left = seconds
 
     async def call(self, name: str, *arguments: str) -> Any:
         """Return what a call gives (see `calls`)."""
@@ -80,14 +84,14 @@ class Isolate:
         codes = [f"{self._calls}.{name}({', '.join(map(json.dumps, arguments))})" for name, *arguments in calls]
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(max(self.seconds_left, 0.001)):
+            async with asyncio.timeout(max(self._seconds_left, 0.001)):
                 results = await asyncio.gather(*[self._racer.eval_cancelable(code) for code in codes])
         except TimeoutError:
-            raise StoppedError(f"custom code ran for longer than {CPU_SECONDS:g} seconds") from None
+            raise StoppedError(f"custom code ran for longer than {self._seconds:g} seconds") from None
         except JSOOMException:
             raise StoppedError(_TOO_MUCH) from None
         finally:
-            self.seconds_left -= time.perf_counter() - started
+            self._seconds_left -= time.perf_counter() - started
         # Code runs in microtasks, behind the result; what happened to those of earlier calls shows here.
         if self._racer.was_hard_memory_limit_reached():
             raise StoppedError(_TOO_MUCH)
@@ -131,7 +135,7 @@ class Worker:
                 self._factories[message["load"]] = message["factory"]
                 self._write({"loaded": message["load"]})
             else:
-                self._write({"result": await self._run(message["key"], message["run"])})
+                self._write({"result": await self._run(message["key"], message["run"], message["seconds"])})
 
     def _write(self, message: Message) -> None:
         self._target.write(json.dumps(message) + "\n")
@@ -140,11 +144,11 @@ class Worker:
     async def _build(self, texts: list[str]) -> Any:
         if self._builder is None:
             self._builder = Isolate(_script(_BUILDER), (_HERE / "acorn.js").read_text(encoding="utf-8"))
-            self._builder.seconds_left = 60.0
+        self._builder.give(_OTHER_SECONDS)
         return json.loads(await self._builder.call("build", json.dumps(texts)))
 
-    async def _run(self, key: str, run: Message) -> Message:
-        isolate = await self._ready(key)
+    async def _run(self, key: str, run: Message, seconds: float) -> Message:
+        isolate = await self._ready(key, seconds)
         self._isolate = None
         try:
             result, is_clean = await self._played(isolate, json.dumps({**run, "key": key}))
@@ -157,16 +161,16 @@ class Worker:
             isolate.close()
         return result
 
-    async def _ready(self, key: str) -> Isolate:
+    async def _ready(self, key: str, seconds: float) -> Isolate:
         isolate = self._isolate
         if isolate is None:
             isolate = Isolate(self._runtime)
             isolate.show_board()
         isolate.runs += 1
-        isolate.seconds_left = CPU_SECONDS
         if key not in isolate.loaded:
             await isolate.call("load", key, self._factories[key])
             isolate.loaded.add(key)
+        isolate.give(seconds)
         return isolate
 
     async def _played(self, isolate: Isolate, run: str) -> tuple[Message, bool]:

@@ -1,0 +1,46 @@
+"""Custom code recorded from Adobe's own build and engine, in Node 20: what is sent and said is the same here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from harness.forwarder.actions import TRACK_HEADERS, TRACK_URL
+from harness.forwarder.calls import read_calls
+from harness.forwarder.engine import Engine, Request
+from harness.forwarder.javascript import code_host
+from harness.forwarder.jsjson import parse
+from harness.forwarder.property import read_property
+from harness.problems import Problems
+from tests.forwarder.coded import EVENT, SHOW_ELEMENT, document
+from tests.forwarder.recordings import HERE
+
+LINES = (HERE / "recorded" / "custom_code.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+PARTS = 12
+
+
+def _sent(request: Request) -> Any:
+    if (request.url, request.method, request.headers) == (TRACK_URL, "POST", TRACK_HEADERS):
+        return request.body
+    return {"url": request.url, "method": request.method, "headers": dict(request.headers), "body": request.body}
+
+
+def _outcome(case: dict[str, Any]) -> Any:
+    problems = Problems("property.json")
+    described = document(case["elements"], case.get("rules", [[SHOW_ELEMENT]]))
+    property_ = read_property(json.dumps(described), "production", problems, is_yaml=False)
+    if property_ is None or problems:
+        return "build error"
+    call = {"event": EVENT, "request": {"header": {}, "body": {}}, **case.get("call", {})}
+    (scripted,) = read_calls(json.dumps(call), {}, problems)
+    result = Engine(property_, code_host()).run(scripted.call, scripted.fetch())
+    return [[[rule.status, rule.error] for rule in result.rules], [_sent(request) for request in result.requests]]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whole_cases_come_out_byte_for_byte(part: int) -> None:
+    cases = [parse(line) for line in LINES[part::PARTS]]
+    differ = [(case, found) for case in cases if (found := _outcome(case)) != case["expected"]]
+    assert differ == []
