@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
+from harness.forwarder import engine
 from harness.forwarder.actions import TRACK_HEADERS, TRACK_URL
 from harness.forwarder.calls import read_calls
 from harness.forwarder.engine import Engine, Request
 from harness.forwarder.javascript import code_host
 from harness.forwarder.jsjson import parse
+from harness.forwarder.model import Property
 from harness.forwarder.property import read_property
 from harness.problems import Problems
 from tests.forwarder.coded import EVENT, SHOW_ELEMENT, document
-from tests.forwarder.recordings import HERE
+from tests.forwarder.recordings import HERE, recorded_form, replay
 
+WITHOUT_CODE = ["elements", "failures", "literals", "names", "order", "paths", "spread", "tokens"]
 LINES = (HERE / "recorded" / "custom_code.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
 PARTS = 12
 
@@ -44,3 +47,18 @@ def test_whole_cases_come_out_byte_for_byte(part: int) -> None:
     cases = [parse(line) for line in LINES[part::PARTS]]
     differ = [(case, found) for case in cases if (found := _outcome(case)) != case["expected"]]
     assert differ == []
+
+
+@pytest.mark.parametrize("kind", WITHOUT_CODE)
+def test_rules_without_custom_code_come_out_the_same_in_v8(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def every_rule(property_: Property) -> list[int]:
+        return list(range(len(property_.rules)))
+
+    monkeypatch.setattr(engine, "coded_rules", every_rule)
+    lines = (HERE / "recorded" / f"{kind}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    for case in [parse(line) for line in lines[::2]]:
+        if "build_error" not in case:
+            results = [recorded_form(result) for result in replay(case["property"], "production", case["calls"])]
+            assert [result["rules"] for result in results] == [one["rules"] for one in case["expected"]], case
+            sent = [[[one["rule"], one["body"]] for one in result["requests"]] for result in results]
+            assert sent == [one["requests"] for one in case["expected"]], case

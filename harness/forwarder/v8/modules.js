@@ -2,9 +2,10 @@
 
 const arrayPart = /[[0-9]+]/;
 
-function walk(container, path) {
+/** The value at a path; the name of the parameter is the one that the engine's own message speaks of. */
+function walk(container, sourcePath) {
   let here = container;
-  path.split('.').forEach((part) => {
+  sourcePath.split('.').forEach((part) => {
     if (!here) {
       return;
     }
