@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "Run scenario files and write reports.",
     "resolve": "Tell which user every event of a file belongs to.",
     "explain": "Tell why two ids are one user, or why they are not.",
+    "compare": "Run the same input under all three ID-merge systems, side by side.",
     "forward": "Send Edge Network calls through an event forwarding property.",
     "property": "Show what a property does, or what a change of it does to identity.",
     "new": "Write a commented example scenario and property to start from.",

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from harness.clock import parse_instant
-from harness.event import Endpoint, IdMerge
+from harness.event import Endpoint, Event, IdMerge
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.settings import ProjectSettings
 from harness.problems import InputError, Problem
@@ -84,7 +84,8 @@ def history_of_scenario(scenario: Scenario, id_merge: IdMerge, at: int | None = 
     run = ScenarioRun(replace(scenario, steps=steps), MixpanelProject(id_merge, scenario.settings), engine)
     result = run.play()
     people = {event.index: event.person for event in result.events if event.person is not None}
-    return History(run.project, lambda row: row, people)
+    names = {event.index: event.name for event in result.events}
+    return History(run.project, lambda row: row, people, names, result.people)
 
 
 def history_of_stream(
@@ -102,7 +103,8 @@ def history_of_stream(
     kept = lines if at is None else lines[: at + 1]
     resolved = resolve_stream(kept, id_merge, settings, endpoint=endpoint, strict=strict, now_ms=clock)
     index_of = {place: index for index, place in enumerate(resolved.places)}
-    return History(resolved.project, index_of.__getitem__, {})
+    names = {index: line.event.name for index, line in enumerate(kept) if isinstance(line.event, Event)}
+    return History(resolved.project, index_of.__getitem__, {}, names)
 
 
 def stream_of(path: Path) -> list[Line]:

@@ -12,6 +12,7 @@ from harness.identity.rules import RULES
 from harness.identity.whatif import Change, Sent, changes_that_join
 from harness.ingestion.project import MixpanelProject
 from harness.problems import nearest
+from harness.scenario.results import People
 
 _MOST_LISTED = 20
 
@@ -24,11 +25,15 @@ class History:
         project: the project they went into.
         index_of: turns the index of a row in the project into the index people know it by.
         people: who really did an event, by the row's index; empty where nobody knows.
+        names: the names of the events by the index people know them by.
+        matched: the people of a scenario against its users; None for an event file.
     """
 
     project: MixpanelProject
     index_of: Callable[[int], int]
     people: Mapping[int, str]
+    names: Mapping[int, str]
+    matched: People | None = None
 
     def unknown(self, text: str) -> str | None:
         """Return what to say of an id that no accepted event carried or named; None for a known one."""
