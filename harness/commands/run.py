@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.event import ID_MERGE_SYSTEMS, IdMerge
-from harness.problems import InputError, OutsideError, Problem
+from harness.problems import InputError, Problem
+
+if TYPE_CHECKING:
+    from harness.scenario.runner import MakeEngine
 
 
 @click.command("run")
@@ -20,7 +24,7 @@ from harness.problems import InputError, OutsideError, Problem
     type=click.Choice(["python", "turbine"]),
     default="python",
     show_default=True,
-    help="The engine that runs Edge calls: the built-in one, or Adobe's own in Node.",
+    help="The engine that runs Edge calls: the built-in one, or Adobe's own in Node 18 or newer.",
 )
 @click.option(
     "--report-dir",
@@ -67,10 +71,8 @@ def command(
     from harness.scenario.project_file import read_project_file
     from harness.scenario.runner import run_paths
 
-    if engine == "turbine":
-        message = "Adobe's own engine is not part of this release. Use --engine python, which behaves the same."
-        raise OutsideError(message)
-    run = run_paths(paths or (Path("scenarios"),), id_merge, expression, read_project_file(settings))
+    base = read_project_file(settings)
+    run = run_paths(paths or (Path("scenarios"),), id_merge, expression, base, _engine_maker(engine))
     if not run.scenarios:
         message = "no scenario matches" + (f" -k {expression!r}" if expression else "")
         raise InputError([Problem("", None, "", message, "Leave the filters out to see what there is.")])
@@ -86,3 +88,10 @@ def command(
     for path in written:
         click.echo(f"wrote {path}", err=True)
     return run.exit_code
+
+
+def _engine_maker(engine: str) -> MakeEngine:
+    from harness.forwarder.turbine.engine import TurbineEngine
+    from harness.scenario.runner import built_in
+
+    return TurbineEngine if engine == "turbine" else built_in

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from harness.event import Json
 from harness.forwarder.actions import compile_action
@@ -20,7 +20,8 @@ from harness.forwarder.run import ElementError, Fetch, NetworkFailure, Request, 
 from harness.forwarder.tokens import sanitized
 
 __all__ = [
-    "Call", "CallResult", "Engine", "Fetch", "NetworkFailure", "Request", "Response", "RuleResult", "Status",
+    "Call", "CallResult", "Engine", "Fetch", "NetworkFailure", "Request", "Response", "RuleResult", "RulesEngine",
+    "Status",
 ]  # fmt: skip
 
 _NO_SECRETS: Final[Mapping[str, Json]] = MappingProxyType({})
@@ -75,6 +76,16 @@ class CallResult(NamedTuple):
     def requests(self) -> tuple[Request, ...]:
         """All requests, by rule, in the order in which they were made."""
         return tuple(request for rule in self.rules for request in rule.requests)
+
+
+class RulesEngine(Protocol):
+    """Runs calls through a property: our engine does, and Adobe's (see `turbine`)."""
+
+    property: Property
+
+    def run(self, call: Call, fetch: Fetch) -> CallResult:
+        """Return what becomes of a call, whose requests `fetch` answers."""
+        ...
 
 
 class _NotMetError(Exception):

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from harness.event import IdMerge, Json
 from harness.forwarder import jsjson
-from harness.forwarder.engine import Engine
+from harness.forwarder.engine import RulesEngine
 from harness.forwarder.property import place_of
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.settings import ProjectSettings
@@ -44,8 +44,8 @@ class Pair:
 
     scenario: Scenario
     id_merge: IdMerge
-    before: Engine
-    after: Engine
+    before: RulesEngine
+    after: RulesEngine
 
 
 class CheckChange(NamedTuple):
@@ -153,7 +153,7 @@ def _compared(pair: Pair) -> Comparison:
     return Comparison(before, after, tuple(_checks(before.checks, after.checks)), _events(sent_before, sent_after))
 
 
-def _played(pair: Pair, engine: Engine) -> tuple[ScenarioResult, list[Seen]]:
+def _played(pair: Pair, engine: RulesEngine) -> tuple[ScenarioResult, list[Seen]]:
     run = ScenarioRun(pair.scenario, MixpanelProject(pair.id_merge, pair.scenario.settings), engine)
     return run.play(), run.seen
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from harness.event import Endpoint, Json
 from harness.forwarder import jsjson
-from harness.forwarder.engine import Call, Engine, NetworkFailure, Request, Response
+from harness.forwarder.engine import Call, NetworkFailure, Request, Response, RulesEngine
 from harness.ingestion.hosts import region_of
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.wire import WireRequest
@@ -49,7 +49,7 @@ class ScenarioRun:
 
     scenario: Scenario
     project: MixpanelProject
-    engine: Engine | None
+    engine: RulesEngine | None
     now_ms: int = 0
     seen: list[Seen] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)

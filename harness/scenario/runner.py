@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from harness.event import IdMerge
-from harness.forwarder.engine import Engine
+from harness.forwarder.engine import Engine, RulesEngine
 from harness.forwarder.javascript import code_host
-from harness.forwarder.property import load_property
+from harness.forwarder.property import Property, load_property
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.settings import ProjectSettings
 from harness.problems import InputError, Problem
@@ -20,8 +20,16 @@ from harness.scenario.run import ScenarioRun
 
 DEFAULT_SYSTEM: Final[IdMerge] = "simplified"
 
-Engines: TypeAlias = Callable[[Path, str], Engine]
+Engines: TypeAlias = Callable[[Path, str], RulesEngine]
 """Gives the engine of a property file built for an environment."""
+
+MakeEngine: TypeAlias = Callable[[Property], RulesEngine]
+"""Makes an engine that runs calls through a property."""
+
+
+def built_in(property_: Property) -> RulesEngine:
+    """Return our own engine for a property."""
+    return Engine(property_, code_host())
 
 
 def run_paths(
@@ -29,6 +37,7 @@ def run_paths(
     id_merge: IdMerge | None = None,
     expression: str | None = None,
     base: ProjectSettings | None = None,
+    make_engine: MakeEngine = built_in,
 ) -> RunResult:
     """Run every scenario under some files and folders.
 
@@ -38,6 +47,7 @@ def run_paths(
             a file found in a folder only where it lists it.
         expression: a `-k` expression over name, file and system; None: all.
         base: settings that those of each file override.
+        make_engine: makes what runs the Edge calls through a property.
 
     Raises:
         InputError: when the expression makes no sense. A file that can't be read is a result with status `error`.
@@ -45,7 +55,7 @@ def run_paths(
     picks = matcher(expression) if expression is not None else None
     files, missing = collect(paths)
     results = [_unreadable(problem.file, [problem]) for problem in missing]
-    engines = engine_cache()
+    engines = engine_cache(make_engine)
     for found in files:
         scenario = load_scenario(found.path, found.file, base)
         if isinstance(scenario, list):
@@ -92,15 +102,15 @@ def systems_of(scenario: Scenario, id_merge: IdMerge | None, *, named: bool) -> 
     return ()
 
 
-def engine_cache() -> Engines:
+def engine_cache(make_engine: MakeEngine = built_in) -> Engines:
     """Return what loads each property once an environment; it raises `InputError` for one that can't be read."""
-    engines: dict[tuple[Path, str], Engine | InputError] = {}
+    engines: dict[tuple[Path, str], RulesEngine | InputError] = {}
 
-    def engine(path: Path, environment: str) -> Engine:
+    def engine(path: Path, environment: str) -> RulesEngine:
         key = (path.resolve(), environment)
         if key not in engines:
             try:
-                engines[key] = Engine(load_property(path, environment), code_host())
+                engines[key] = make_engine(load_property(path, environment))
             except InputError as error:
                 engines[key] = error
         found = engines[key]

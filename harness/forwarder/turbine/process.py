@@ -1,0 +1,120 @@
+"""The Node process, as seen from the harness: one JSON document a line, in both directions."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Final, TypeAlias
+
+Message: TypeAlias = dict[str, Any]
+
+_IS_WINDOWS: Final = os.name == "nt"  # where nothing but a thread can wait for a pipe
+_KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH", "SYSTEMROOT")
+_FIXED_VARIABLES: Final = {"TZ": "UTC", "LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
+
+
+class LostError(Exception):
+    """The process has ended, or had to be ended.
+
+    Args:
+        said: the last line it wrote about it; "" where it said nothing.
+        too_late: whether it was ended because it did not answer in time.
+    """
+
+    def __init__(self, said: str = "", *, too_late: bool = False) -> None:
+        super().__init__(said)
+        self.said = said
+        self.too_late = too_late
+
+
+class NodeProcess:
+    """One process of Node. It gets nothing of the environment but what a program needs to start: no secrets.
+
+    Args:
+        command: Node, the script and its arguments.
+    """
+
+    def __init__(self, command: Sequence[str | Path]) -> None:
+        self.owner = os.getpid()
+        self.loaded: set[str] = set()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        self._process = subprocess.Popen(  # noqa: S603 - our own script, no shell
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env={**kept, **_FIXED_VARIABLES},
+        )
+        self.pid = self._process.pid
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._to: IO[bytes] = self._process.stdin
+        self._from: IO[bytes] = self._process.stdout
+        self.close = weakref.finalize(self, _end, self._process, self._errors, self.owner)
+
+    def ask(self, message: Message, deadline: float) -> Message:
+        """Send a message and return what comes back (see `receive`)."""
+        try:
+            self._to.write(json.dumps(message).encode("ascii") + b"\n")
+            self._to.flush()
+        except (OSError, ValueError):
+            raise self._lost(too_late=False) from None
+        return self.receive(deadline)
+
+    def receive(self, deadline: float) -> Message:
+        """Return the next message.
+
+        Args:
+            deadline: until when to wait for it, in `time.monotonic()`; then the process is ended.
+
+        Raises:
+            LostError: when there is none; the process is gone.
+        """
+        seconds = max(deadline - time.monotonic(), 0.0)
+        expired = threading.Event()
+        alarm = threading.Timer(seconds, self._expire, [expired]) if _IS_WINDOWS else None
+        if alarm is not None:
+            alarm.start()
+        elif not select.select([self._from], [], [], seconds)[0]:
+            self._expire(expired)
+        try:
+            message: Message = json.loads(self._from.readline())
+        except ValueError:
+            raise self._lost(too_late=expired.is_set()) from None
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+        return message
+
+    def _expire(self, expired: threading.Event) -> None:
+        expired.set()
+        self._process.kill()
+
+    def _lost(self, *, too_late: bool) -> LostError:
+        """End the process, and tell what it said last about itself."""
+        self._process.kill()
+        self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").split("\n")
+        self.close()
+        errors = [line.strip() for line in lines if "error" in line.lower()] or [
+            line.strip() for line in lines if line.strip()
+        ]
+        return LostError(errors[0] if errors else "", too_late=too_late)
+
+
+def _end(process: subprocess.Popen[bytes], errors: IO[bytes], owner: int) -> None:
+    if owner != os.getpid():
+        return
+    process.kill()
+    process.communicate()
+    errors.close()
