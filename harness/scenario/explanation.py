@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.event import Event, Json
@@ -15,6 +15,7 @@ from harness.problems import nearest
 from harness.scenario.results import People
 
 _MOST_LISTED = 20
+_MOST_TRIED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +124,22 @@ def _pair(history: History, a: str, b: str) -> tuple[PairExplanation, list[Chang
     found = explain_pair(model, a, b)
     if found.same_user:
         return found, []
-    failed = sorted((*found.refused, *found.ignored), key=lambda made: made.event_index)
-    named = {a, b, *model.members(a), *model.members(b), *(text for made in failed for text in made.ids)}
-    around = named.union(*(model.members(text) for text in named))
+    failed = _nearest_failures(history, a, b, (*found.refused, *found.ignored))
+    around = {a, b, *model.members(a), *model.members(b)}
+    for text in {text for made in failed for text in made.ids}:
+        around.update(model.members(text), (text,))
     stream = [_sent(history, made.event_index) for made in model.decisions if not around.isdisjoint(made.ids)]
     changes = changes_that_join(model, [*_bare(around), *stream], a, b, failed)
     return found, changes
+
+
+def _nearest_failures(history: History, a: str, b: str, failed: Sequence[Decision]) -> list[Decision]:
+    """Return the failed decisions worth trying to change: those that touch both clusters first, then those of one."""
+    resolve = history.project.model.resolve
+    ends = {resolve(a), resolve(b)}
+    distance = {made: len(ends - {resolve(text) for text in made.ids}) for made in failed}
+    nearest_first = sorted(failed, key=lambda made: (distance[made], made.event_index))
+    return sorted(nearest_first[:_MOST_TRIED], key=lambda made: made.event_index)
 
 
 def _bare(ids: set[str]) -> list[Sent]:
