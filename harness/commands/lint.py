@@ -116,6 +116,10 @@ def _lint(
         click.echo(dump(findings_document(result.findings), indent=1))
     else:
         click.echo(findings_text(result.findings, result.files))
+    if result.lacks_system:
+        click.echo(
+            "note: rules about one ID-merge system were left out; --id-merge says which the project has", err=True
+        )
     for problem in result.problems:
         click.echo(f"harness: {problem}", err=True)
     return result.exit_code

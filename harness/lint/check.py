@@ -61,11 +61,13 @@ class LintResult:
         findings: by file, line and severity.
         problems: what can't be linted, and why.
         files: how many files and folders were linted.
+        lacks_system: whether the ID-merge system of some of them is unknown.
     """
 
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
     files: int
+    lacks_system: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -91,13 +93,15 @@ def lint_paths(paths: Sequence[Path], options: Options | None = None, stdin: byt
     for target in targets:
         if target.kind == "scenario":
             run.scenario(target)
-    for target in targets:
+    alone = [target for target in targets if target.kind != "scenario" and not run.is_linted(target)]
+    for target in alone:
         if target.kind == "events":
             run.events(target)
-        elif target.kind == "property" and (target.is_named or place_of(target.path) not in run.used):
+        else:
             run.property(target)
     findings = sorted(dict.fromkeys(run.findings), key=_order)
-    return LintResult(tuple(findings), tuple(dict.fromkeys(problems)), len(targets))
+    lacks_system = bool(alone) and chosen.id_merge is None
+    return LintResult(tuple(findings), tuple(dict.fromkeys(problems)), len(targets), lacks_system)
 
 
 def _order(finding: Finding) -> tuple[str, int, int, str, str, str]:
@@ -114,6 +118,10 @@ class _Lint:
         self.findings: list[Finding] = []
         self.used: set[Path] = set()
         self.engines: Engines = engine_cache()
+
+    def is_linted(self, target: Target) -> bool:
+        """Return whether a target is a property that was only found, and that a scenario has spoken for."""
+        return target.kind == "property" and not target.is_named and place_of(target.path) in self.used
 
     def property(self, target: Target) -> None:
         try:

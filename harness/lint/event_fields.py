@@ -87,7 +87,7 @@ def time_in_wrong_unit(subject: EventsSubject) -> Iterator[Spot]:
 )
 def time_missing_on_import(subject: EventsSubject) -> Iterator[Spot]:
     """An event for /import has no time, so it is rejected."""
-    for row, _, result in subject.results():
+    for row, _, result in subject.refusals:
         if TIME_MISSING in result.errors:
             yield row.spot("time is missing, and /import requires it")
 
@@ -111,7 +111,7 @@ steps: [{event: Page, endpoint: import, properties: {$user_id: ana, time: 176761
 )
 def time_in_the_future(subject: EventsSubject) -> Iterator[Spot]:
     """The time of an event is more than an hour ahead, so a strict import rejects it."""
-    for row, event, result in subject.results():
+    for row, event, result in subject.refusals:
         time_ms = milliseconds_of(event.properties.get("time"), subject.project.settings)
         if IN_THE_FUTURE in result.errors and time_ms is not None and time_ms < END_OF_TIME_MS:
             yield row.spot("time is more than one hour ahead; is it a local time?")
@@ -136,7 +136,7 @@ steps: [{event: Page, endpoint: import, properties: {$user_id: ana, time: 176700
 )
 def too_old_for_track(subject: EventsSubject) -> Iterator[Spot]:
     """An event for /track is older than five days, so it vanishes."""
-    for row, _, result in subject.results():
+    for row, _, result in subject.refusals:
         if any(error.field == "properties.time" and "days ago" in error.message for error in result.errors):
             yield row.spot(f"/track takes the last {subject.project.settings.ingestion.track_window_days:g} days only")
 
@@ -152,7 +152,7 @@ def too_old_for_track(subject: EventsSubject) -> Iterator[Spot]:
 )
 def insert_id_missing_on_import(subject: EventsSubject) -> Iterator[Spot]:
     """An event for /import has no `$insert_id`, so a strict import rejects it."""
-    for row, _, result in subject.results():
+    for row, _, result in subject.refusals:
         if INSERT_ID_MISSING in result.errors:
             yield row.spot("$insert_id is missing, and a strict import requires it")
 
@@ -230,8 +230,8 @@ steps:
 def copy_without_insert_id(subject: EventsSubject) -> Iterator[Spot]:
     """An event is sent twice and has no `$insert_id`, so it counts twice."""
     first: dict[str, Row] = {}
-    for row, event, result in subject.results():
-        if id_text(event.properties.get("$insert_id")) or result.status != "accepted" or _is_verb(event):
+    for row, event in subject.events():
+        if id_text(event.properties.get("$insert_id")) or _is_verb(event) or subject.project.rows[row.index].errors:
             continue
         earlier = first.setdefault(dump(event.to_wire()), row)
         if earlier is not row and (row.is_copy or event.properties.get("time") is not None):
@@ -311,11 +311,11 @@ steps: [{event: Page, properties: {token: shop-production, $user_id: ana}}]""",
     source=f"{_TRACK}; https://github.com/mixpanel/mixpanel-node/issues/59",
 )
 def token_of_another_project(subject: EventsSubject) -> Iterator[Spot]:
-    """An event carries another token than that of the project, so it is lost without a word."""
+    """An event for /track carries the token of another project, so it is lost without a word."""
     own = subject.project.settings.token
     for row, event in subject.events():
         token = event.properties.get("token")
-        if own is not None and token is not None and token != own:
+        if own is not None and row.endpoint == "track" and token is not None and token != own:
             yield row.spot(f"the token {id_text(token)[:40]!r} is not that of the project")
 
 
@@ -330,7 +330,7 @@ def token_of_another_project(subject: EventsSubject) -> Iterator[Spot]:
 )
 def event_is_ignored(subject: EventsSubject) -> Iterator[Spot]:
     """An event carries a truthy `$ignore`, so Mixpanel drops it without a word."""
-    for row, _, result in subject.results():
+    for row, _, result in subject.refusals:
         if any(error.field == "properties.$ignore" for error in result.errors):
             yield row.spot("$ignore is true, so the event is dropped")
 
@@ -346,7 +346,7 @@ def event_is_ignored(subject: EventsSubject) -> Iterator[Spot]:
 )
 def event_is_rejected(subject: EventsSubject) -> Iterator[Spot]:
     """Mixpanel rejects an event for a reason that no other rule is about: size, depth, a missing id..."""
-    for row, event, result in subject.results():
+    for row, event, result in subject.refusals:
         words = {field for field, text in id_fields(event) if text.lower() in DISALLOWED_IDS}
         for error in result.errors if result.status == "rejected" and not result.is_verb else ():
             if error.field not in _TOLD_ELSEWHERE and error.field.removeprefix("properties.") not in words:

@@ -277,6 +277,6 @@ def verb_without_effect(subject: EventsSubject) -> Iterator[Spot]:
 )
 def verb_is_rejected(subject: EventsSubject) -> Iterator[Spot]:
     """A strict import into a simplified project rejects an identity event."""
-    for row, event, result in subject.results():
+    for row, event, result in subject.refusals:
         if result.is_verb:
             yield row.spot(f"/import rejects {event.name} in a simplified project")

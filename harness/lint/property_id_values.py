@@ -10,9 +10,8 @@ from harness.forwarder.model import DataElement
 from harness.ingestion.limits import DISALLOWED_IDS
 from harness.lint.natures import nature, path_of
 from harness.lint.registry import Spot, rule
-from harness.lint.sending import PropertySubject, Sending, Slot, ids_of, slots_of
+from harness.lint.sending import PropertySubject, Slot, ids_of, ids_that_count, is_guarded
 
-_GUARDS: Final = frozenset({"isTruthy", "equals", "contains", "startsWith", "endsWith", "matchesRegex"})
 _ENGINE: Final = "source code of Adobe's rules engine for the edge"
 
 
@@ -32,7 +31,7 @@ rules: [{name: All, actions: [{send_event: {event: Page, properties: {token: T, 
 def word_as_id(subject: PropertySubject) -> Iterator[Spot]:
     """A word such as "anonymous", "undefined" or "null" is sent as an id, by a default value or as it is."""
     for one in subject.sendings:
-        for field, slot in ids_of(one):
+        for field, slot in ids_that_count(one, subject.id_merge):
             for text, whence in _fixed_ids(slot):
                 if text.removeprefix(DEVICE_PREFIX).lower() in DISALLOWED_IDS:
                     yield one.spot(f"{text!r} ({whence}) is on Mixpanel's list of values that are no ids", field)
@@ -50,7 +49,7 @@ def word_as_id(subject: PropertySubject) -> Iterator[Spot]:
 def one_id_for_everybody(subject: PropertySubject) -> Iterator[Spot]:
     """An id is the same for everybody, by a default value or as it is: one giant user."""
     for one in subject.sendings:
-        for field, slot in ids_of(one):
+        for field, slot in ids_that_count(one, subject.id_merge):
             for text, whence in _fixed_ids(slot):
                 if text.removeprefix(DEVICE_PREFIX).lower() not in DISALLOWED_IDS:
                     yield one.spot(f"{text!r} ({whence}) is one id for everybody who gets it", field)
@@ -152,25 +151,11 @@ def null_becomes_text(subject: PropertySubject) -> Iterator[Spot]:
             loose = [
                 element
                 for element in slot.elements
-                if element.default_value is None and not _is_guarded(one, element, subject)
+                if element.default_value is None and not is_guarded(one, element, subject)
             ]
             if not slot.is_whole and "".join(slot.texts) and loose:
                 text = "".join(part if isinstance(part, str) else "null" for part in slot.parts)
                 yield one.spot(f"where {loose[0].name!r} is missing, the id is {text!r}, the same for all", field)
-
-
-def _is_guarded(one: Sending, element: DataElement, subject: PropertySubject) -> bool:
-    for condition in one.rule.conditions:
-        left = (
-            slots_of(condition.settings, subject.property).get("leftOperand")
-            if condition.type != "custom-code"
-            else None
-        )
-        comparison = (condition.settings or {}).get("comparison")
-        operator = comparison.get("operator") if isinstance(comparison, dict) else None
-        if left is not None and left.element is element and (operator in _GUARDS) is not condition.negate:
-            return True
-    return False
 
 
 @rule(

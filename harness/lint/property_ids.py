@@ -9,7 +9,7 @@ from harness.event import DEVICE_PREFIX
 from harness.forwarder.model import DataElement
 from harness.lint.natures import is_anonymous, is_known, nature
 from harness.lint.registry import Spot, rule
-from harness.lint.sending import PropertySubject, Sending, ids_of
+from harness.lint.sending import PropertySubject, Sending, ids_of, is_guarded
 
 _MIGRATION: Final = "Mixpanel docs, Migrating to Simplified ID Merge; seen on a real project in 2026"
 _ORIGINAL: Final = "Mixpanel docs, Identifying Users (Original)"
@@ -28,7 +28,7 @@ _ORIGINAL: Final = "Mixpanel docs, Identifying Users (Original)"
 def ecid_as_user_id(subject: PropertySubject) -> Iterator[Spot]:
     """An ECID is sent as distinct_id without `$device:`, or as `$user_id`: every visitor is a user for good."""
     for one in subject.events:
-        for field, element in _user_ids(one):
+        for field, element in _user_ids(one, subject):
             if nature(element) == "ecid":
                 yield one.spot(f"{element.name!r} makes a phantom user of every visitor; users never merge", field)
 
@@ -46,19 +46,20 @@ def ecid_as_user_id(subject: PropertySubject) -> Iterator[Spot]:
 def anonymous_id_as_user_id(subject: PropertySubject) -> Iterator[Spot]:
     """An id of a device or visitor is sent as distinct_id without `$device:`, or as `$user_id`."""
     for one in subject.events:
-        for field, element in _user_ids(one):
+        for field, element in _user_ids(one, subject):
             if nature(element) == "device":
                 yield one.spot(f"{element.name!r} seems to be an anonymous id; here it makes a user of its own", field)
 
 
-def _user_ids(one: Sending) -> Iterator[tuple[str, DataElement]]:
+def _user_ids(one: Sending, subject: PropertySubject) -> Iterator[tuple[str, DataElement]]:
     """Yield the data elements that an event in simplified uses as a user id, with their field."""
     fields = one.fields
-    if "$user_id" in fields and fields["$user_id"].element is not None:
-        yield "$user_id", fields["$user_id"].element
-    slot = fields.get("distinct_id")
-    if slot is not None and slot.element is not None and "$device_id" not in fields and not one.is_open:
-        yield "distinct_id", slot.element
+    user, sent = fields.get("$user_id"), fields.get("distinct_id")
+    if user is not None and user.element is not None:
+        yield "$user_id", user.element
+    always_user = user is not None and all(is_guarded(one, element, subject) for element in user.elements)
+    if sent is not None and sent.element is not None and not ("$device_id" in fields or always_user or one.is_open):
+        yield "distinct_id", sent.element
 
 
 @rule(

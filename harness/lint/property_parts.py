@@ -135,8 +135,8 @@ def path_to_nowhere(subject: PropertySubject) -> Iterator[Spot]:
     asked = needed(subject.property)
     for element in subject.property.data_elements:
         parts = path_of(element)
-        if not parts or element.name not in asked or (element.settings or {}).get("path", "").startswith("["):
-            continue
+        if not parts or element.name not in asked or element.default_value is not None:
+            continue  # with a default value it is somebody's way to write a constant
         if parts[0] != "arc" or (len(parts) > 1 and parts[1] not in _CONTEXT):
             message = f"the path {'.'.join(parts)!r} leads nowhere, so the value is always null"
             yield Spot(element.line, element.where, message, element.file)

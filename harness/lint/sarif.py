@@ -79,7 +79,7 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Json]:
 
 def _location(file: str, line: int | None, key: str) -> dict[str, Json]:
     location: dict[str, Json] = {}
-    if file != _STDIN:
+    if file and file != _STDIN:
         location["physicalLocation"] = {
             "artifactLocation": {"uri": _uri(file)},
             "region": {"startLine": line or 1},

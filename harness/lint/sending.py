@@ -17,6 +17,7 @@ from harness.forwarder.tokens import BuildError, Constant, ListOf, MapOf, Node, 
 from harness.ingestion.settings import Region
 from harness.lint.registry import Spot
 
+_GUARDS: Final = frozenset({"isTruthy", "equals", "contains", "startsWith", "endsWith", "matchesRegex"})
 ID_FIELDS: Final = (
     "distinct_id", "$device_id", "$user_id", "$anon_id", "$anon_distinct_id", "$identified_id", "alias",
 )  # fmt: skip
@@ -167,6 +168,27 @@ def ids_of(one: Sending) -> Iterator[tuple[str, Slot]]:
         slot = one.fields.get(field)
         if slot is not None:
             yield field, slot
+
+
+def ids_that_count(one: Sending, id_merge: IdMerge) -> Iterator[tuple[str, Slot]]:
+    """Yield the fields of an action that hold ids which count: in simplified others take the place of distinct_id."""
+    stronger = id_merge == "simplified" and bool({"$device_id", "$user_id"} & one.fields.keys())
+    return ((field, slot) for field, slot in ids_of(one) if not (stronger and field == "distinct_id"))
+
+
+def is_guarded(one: Sending, element: DataElement, subject: PropertySubject) -> bool:
+    """Return whether a condition of the rule sees to it that a data element has a value."""
+    for condition in one.rule.conditions:
+        left = (
+            slots_of(condition.settings, subject.property).get("leftOperand")
+            if condition.type != "custom-code"
+            else None
+        )
+        comparison = (condition.settings or {}).get("comparison")
+        operator = comparison.get("operator") if isinstance(comparison, dict) else None
+        if left is not None and left.element is element and (operator in _GUARDS) is not condition.negate:
+            return True
+    return False
 
 
 def slots_of(settings: Json, property_: Property) -> Mapping[str, Slot]:

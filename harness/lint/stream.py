@@ -68,14 +68,16 @@ class EventsSubject:
     """A stream to lint.
 
     Attributes:
-        rows: the rows in the order in which they arrived.
+        rows: the rows in the order in which they arrived, each at its own index.
         project: the project that they went into.
+        refusals: the events that were rejected or dropped, with why.
         is_scenario: whether they are the steps of a scenario and no history.
     """
 
     rows: Sequence[Row]
     project: MixpanelProject
-    is_scenario: bool = False
+    refusals: Sequence[tuple[Row, Event, RowResult]]
+    is_scenario: bool
 
     @property
     def id_merge(self) -> IdMerge:
@@ -88,30 +90,25 @@ class EventsSubject:
             if isinstance(row.event, Event):
                 yield row, row.event
 
-    def results(self) -> Iterator[tuple[Row, Event, RowResult]]:
-        """Yield the rows that are events with what became of each."""
-        for row, event in self.events():
-            yield row, event, self.project.rows[row.index]
-
     def decisions(self) -> Iterator[tuple[Row, Decision]]:
         """Yield the identity decisions, each with its row."""
-        by_index = {row.index: row for row in self.rows}
         for made in self.project.model.decisions:
-            yield by_index[made.event_index], made
+            yield self.rows[made.event_index], made
 
     def cautions(self, rule: str) -> Iterator[tuple[Row, Caution]]:
         """Yield the warnings that an identity rule gave, each with its row."""
-        by_index = {row.index: row for row in self.rows}
         for caution in self.project.model.cautions:
             if caution.rule == rule:
-                yield by_index[caution.event_index], caution
+                yield self.rows[caution.event_index], caution
 
     def are_one(self, ids: Sequence[str]) -> bool:
         """Return whether ids are one user in the end."""
         return len({self.project.model.resolve(text) for text in ids}) < 2
 
     def people_of(self, ids: Sequence[str]) -> tuple[str, ...]:
-        """Return the people who sent any of some ids."""
+        """Return the people who sent any of some ids; an event file knows none."""
+        if not self.is_scenario:
+            return ()
         wanted = set(ids)
         found = {row.person for row, event in self.events() if wanted & set(ids_on(event, self.id_merge))}
         return tuple(sorted(person for person in found if person is not None))
@@ -157,7 +154,7 @@ def stream_of_file(
         Row(place, line.number, "", line.event, endpoint)
         for line, place in sorted(zip(lines, resolved.places, strict=True), key=lambda pair: pair[1])
     ]
-    return EventsSubject(rows, resolved.project)
+    return _subject(rows, resolved.project, is_scenario=False)
 
 
 def stream_of_run(run: ScenarioRun) -> EventsSubject:
@@ -178,7 +175,16 @@ def stream_of_run(run: ScenarioRun) -> EventsSubject:
                 step.kind == "resend",
             )
         )
-    return EventsSubject(rows, run.project, is_scenario=True)
+    return _subject(rows, run.project, is_scenario=True)
+
+
+def _subject(rows: list[Row], project: MixpanelProject, *, is_scenario: bool) -> EventsSubject:
+    refusals = [
+        (row, row.event, result)
+        for row, result in zip(rows, project.rows, strict=True)
+        if result.errors and isinstance(row.event, Event)
+    ]
+    return EventsSubject(rows, project, refusals, is_scenario)
 
 
 def milliseconds_of(value: Json, settings: ProjectSettings) -> float | None:

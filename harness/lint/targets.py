@@ -119,10 +119,7 @@ def _is_property_folder(folder: Path) -> bool:
 
 
 def _kind(path: Path, raw: bytes) -> Kind | None:
-    suffix = path.suffix.lower()
-    if suffix in _YAML:
-        return _kind_of_yaml(raw)
-    return "events" if suffix in _LINES else _kind_of_json(raw)
+    return _kind_of_yaml(raw) if path.suffix.lower() in _YAML else _kind_of_json(raw)
 
 
 def _kind_of_yaml(raw: bytes) -> Kind | None:
@@ -143,14 +140,19 @@ def _kind_of_yaml(raw: bytes) -> Kind | None:
 def _kind_of_json(raw: bytes) -> Kind | None:
     document = _parsed(raw) if len(raw) <= _LARGEST_DOCUMENT else None
     if isinstance(document, dict):
-        if "event" in document:
+        if _is_event(document):
             return "events"
         return "property" if {"data_elements", "rules"} & document.keys() else None
     if document is not None:
         return None
     lines = (line for line in raw[:_LARGEST_DOCUMENT].split(b"\n") if line.strip())
     tried = [_parsed(line) for line, _ in zip(lines, range(_LINES_TRIED), strict=False)]
-    return "events" if any(isinstance(one, dict) and ("event" in one or "properties" in one) for one in tried) else None
+    return "events" if any(isinstance(one, dict) and _is_event(one) for one in tried) else None
+
+
+def _is_event(document: dict[object, object]) -> bool:
+    """Return whether an object is meant as an event; an Edge call has an object under `event`."""
+    return isinstance(document.get("event"), str) or isinstance(document.get("properties"), dict)
 
 
 def _parsed(raw: bytes) -> object:
@@ -165,4 +167,6 @@ def _guess(path: Path, raw: bytes) -> Kind | None:
     suffix = path.suffix.lower()
     if suffix in _YAML:
         return "scenario"
+    if suffix in _LINES:
+        return "events"
     return "property" if suffix == ".json" and not raw.lstrip().startswith(b"[") else None
