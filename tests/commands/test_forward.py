@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.commands.forward import command
-from harness.problems import InputError, OutsideError
+from harness.problems import InputError
 
 PROPERTY = """\
 property: Shop
@@ -122,9 +122,3 @@ def test_a_broken_secrets_file_is_reported_without_its_values(property_file: Pat
     with pytest.raises(InputError) as caught:
         _run(property_file, "-", "--secrets", secrets, stdin=json.dumps(CALL))
     assert "hush" not in str(caught.value)
-
-
-@pytest.mark.parametrize("engine", ["turbine", "both"])
-def test_adobes_own_engine_is_announced_but_not_there(property_file: Path, engine: str) -> None:
-    with pytest.raises(OutsideError, match="later release"):
-        _run(property_file, "-", "--engine", engine)
