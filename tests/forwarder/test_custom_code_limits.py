@@ -100,7 +100,7 @@ def test_code_that_fails_by_itself_says_what_v8_says(patient: V8Host, name: str)
     (rule,) = play([action(source), SHOW_STASH], host=patient).rules
     assert rule.status == "failed"
     assert message in (rule.error or "")
-    assert _goes_on(host)
+    assert _goes_on(patient)
 
 
 POLLUTING = [
