@@ -106,7 +106,7 @@ def _lint(
     options = Options(id_merge, endpoint, environment, read_project_file(settings))
     stdin = sys.stdin.buffer.read() if any(str(path) == "-" for path in paths) else b""
     result = lint_paths(paths, options, stdin)
-    if result.problems and not result.findings and not as_sarif:
+    if not result.files and not as_sarif:
         raise InputError(result.problems)
     if as_sarif:
         from harness.lint.sarif import sarif

@@ -101,7 +101,7 @@ def lint_paths(paths: Sequence[Path], options: Options | None = None, stdin: byt
             run.property(target)
     findings = sorted(dict.fromkeys(run.findings), key=_order)
     lacks_system = bool(alone) and chosen.id_merge is None
-    return LintResult(tuple(findings), tuple(dict.fromkeys(problems)), len(targets), lacks_system)
+    return LintResult(tuple(findings), tuple(dict.fromkeys(problems)), len(targets) - run.unreadable, lacks_system)
 
 
 def _order(finding: Finding) -> tuple[str, int, int, str, str, str]:
@@ -116,6 +116,7 @@ class _Lint:
         self.options = options
         self.problems = problems
         self.findings: list[Finding] = []
+        self.unreadable = 0
         self.used: set[Path] = set()
         self.engines: Engines = engine_cache()
 
@@ -127,7 +128,7 @@ class _Lint:
         try:
             property_ = load_property(target.path, self.options.environment)
         except InputError as error:
-            self.problems += error.problems
+            self._give_up(error.problems)
             return
         file = target.file
         self.findings += property_findings(property_, file, self.options.id_merge, self.options.settings)
@@ -146,16 +147,20 @@ class _Lint:
     def scenario(self, target: Target) -> None:
         scenario = load_scenario(target.path, target.file, self.options.settings)
         if isinstance(scenario, list):
-            self.problems += scenario
+            self._give_up(scenario)
             return
         lines = _Lines(target.path)
         for system in scenario.id_merge or (self.options.id_merge or DEFAULT_SYSTEM,):
             try:
                 found = self._scenario(scenario, system)
             except InputError as error:
-                self.problems += error.problems
+                self._give_up(error.problems)
                 return
             self.findings += [lines.placed(one) if one.file == target.file else one for one in found]
+
+    def _give_up(self, problems: Iterable[Problem]) -> None:
+        self.problems += problems
+        self.unreadable += 1
 
     def _scenario(self, scenario: Scenario, system: IdMerge) -> list[Finding]:
         path, settings = scenario.property_path, scenario.settings

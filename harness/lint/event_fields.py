@@ -159,6 +159,24 @@ def insert_id_missing_on_import(subject: EventsSubject) -> Iterator[Spot]:
 
 @rule(
     "events",
+    "warning",
+    fix="Add an $insert_id before an event is sent for the first time.",
+    bad='{"event": "Page", "properties": {"distinct_id": "ana", "time": 1767614400}}',
+    good='{"event": "Page", "properties": {"distinct_id": "ana", "time": 1767614400, "$insert_id": "e1"}}',
+    evidence="docs",
+    source=f"{_DEDUPLICATION}; https://github.com/mixpanel/mixpanel-node/issues/163",
+    endpoint="track",
+)
+def insert_id_missing_on_track(subject: EventsSubject) -> Iterator[Spot]:
+    """Events for /track have no `$insert_id`, so whatever is sent again counts twice."""
+    sent = [(row, event) for row, event in subject.events() if row.endpoint == "track" and not _is_verb(event)]
+    bare = [row for row, event in sent if not id_text(event.properties.get("$insert_id"))]
+    if bare and not subject.is_scenario:
+        yield bare[0].spot(f"{len(bare):,} of {len(sent):,} events have no $insert_id, this one first")
+
+
+@rule(
+    "events",
     "error",
     fix="Use letters, digits and hyphens, at most 36 of them.",
     bad='{"event": "Page", "properties": {"distinct_id": "ana", "time": 1767614400, "$insert_id": "api:2QXrv0f7"}}',

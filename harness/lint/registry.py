@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from harness.event import ID_MERGE_SYSTEMS, IdMerge
+from harness.event import ID_MERGE_SYSTEMS, Endpoint, IdMerge
 from harness.identity.rules import Evidence
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
@@ -61,6 +61,7 @@ class LintRule:
         systems: the ID-merge systems that it has something to say about.
         when_unknown: whether it runs, too, where nobody says which system the project has: what it looks at has a
             meaning in `systems` only. A rule for all systems then has to find the same under each.
+        endpoint: the route by which the examples are sent, where they are lines of an event file.
         check: finds the spots.
     """
 
@@ -75,6 +76,7 @@ class LintRule:
     source: str
     systems: tuple[IdMerge, ...]
     when_unknown: bool
+    endpoint: Endpoint
     check: Callable[[Any], Iterator[Spot]]
 
 
@@ -122,6 +124,7 @@ def rule(
     source: str,
     systems: tuple[IdMerge, ...] = ID_MERGE_SYSTEMS,
     when_unknown: bool = False,
+    endpoint: Endpoint = "import",
 ) -> Callable[[Check[S]], Check[S]]:
     """Register the decorated function as a rule (see `LintRule` for the arguments).
 
@@ -136,7 +139,7 @@ def rule(
             raise ValueError(f"there are two lint rules named {name}")
         REGISTRY[name] = LintRule(
             name, subject, severity, summary, fix, bad.strip("\n"), good.strip("\n"), evidence, source, systems,
-            when_unknown, check,
+            when_unknown, endpoint, check,
         )  # fmt: skip
         return check
 

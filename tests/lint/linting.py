@@ -52,7 +52,7 @@ def lint_example(rule: LintRule, text: str, folder: Path) -> list[Finding]:
     if rule.subject == "property":
         return property_lint(text, system, region="eu" if "region: eu" in text else "us")
     if text.startswith("{"):
-        return events_lint(text, system)
+        return events_lint(text, system, rule.endpoint)
     return scenario_lint(text, folder, system)
 
 
