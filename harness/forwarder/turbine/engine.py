@@ -161,7 +161,8 @@ def node_host() -> NodeHost:
 
 def _lost(error: LostError, seconds: float) -> str:
     if error.too_late:
-        return f"{DOES_NOT_COME_BACK} (a circle of data elements, or code without end): stopped after {seconds:g} seconds"
+        cause = "a circle of data elements, or code without end"
+        return f"{DOES_NOT_COME_BACK} ({cause}): stopped after {seconds:g} seconds"
     return f"{DOES_NOT_COME_BACK}: Node ended ({error.said or 'it says nothing'})"
 
 
