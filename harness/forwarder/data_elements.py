@@ -17,9 +17,9 @@ from harness.forwarder.tokens import (
     MapOf,
     Node,
     Template,
+    built_data,
     reader,
     sanitized,
-    sanitized_data,
     template,
 )
 
@@ -240,7 +240,7 @@ def _secret_module(element_name: str, environment: str, fill: Read) -> Read:
 
 def _finisher(definition: DataElement) -> Callable[[Value], Value]:
     """Return what is done to the value of a module: default, cleaning, case, and a text of it for the log."""
-    default = sanitized_data(definition.default_value)
+    default = built_data(definition.default_value)
     changes: list[Callable[[str], str]] = []
     if definition.clean_text:
         changes.append(jstext.clean)

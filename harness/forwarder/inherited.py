@@ -105,6 +105,8 @@ def _item(items: list[Value] | str, key: str, length: int) -> Value:
 def _member(value: Opaque, key: str) -> Value:
     if key in value.members:
         return value.members[key]
+    if value is OBJECT_PROTOTYPE and key == "__proto__":
+        return None
     if value.json is not None:
         return _inherited(OBJECT_PROTOTYPE, key)
     if key in _FORBIDDEN:

@@ -9,7 +9,7 @@ from typing import Final
 from harness.event import Json
 from harness.forwarder.javascript import code_host
 from harness.forwarder.model import Action, Condition, DataElement, Property
-from harness.forwarder.tokens import BuildError, sanitized_data, template
+from harness.forwarder.tokens import BuildError, built_data, template
 from harness.problems import Problems
 
 MAX_CHAIN: Final = 100
@@ -77,7 +77,7 @@ def _inner_names(element: DataElement) -> tuple[str, ...]:
 
 def _check_default(element: DataElement, problems: Problems) -> None:
     try:
-        sanitized_data(element.default_value)
+        built_data(element.default_value)
     except BuildError as error:
         message = f"default_value can't be built: {error}"
         _at(element, problems).add(element.line, element.where, message, "Close the braces.")

@@ -98,16 +98,14 @@ def sanitized(text: str) -> str:
     return _TOKEN.sub(lambda match: f"getDataElementValue(reactor{_hex(match[1])})", text)
 
 
-def sanitized_data(value: Json) -> Json:
-    """Return data that is not settings (a default value) as it comes out of the build's first step.
+def built_data(value: Json) -> Value:
+    """Return data that is not settings (a default value) as it comes out of the build.
 
     Raises:
-        BuildError: when that step breaks the code apart.
+        BuildError: when the build's first step breaks the code apart.
     """
     text = jsjson.write(value) or "null"
-    if "{{" not in text:
-        return value
-    return _loaded(sanitized(text))
+    return reader(_constant_node(_loaded(sanitized(text)) if "{{" in text else value))(())
 
 
 def template(settings: Json) -> Template:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from harness.forwarder import engine
 from harness.forwarder.actions import TRACK_HEADERS, TRACK_URL
 from harness.forwarder.calls import read_calls
-from harness.forwarder.engine import Engine, Request
+from harness.forwarder.engine import Engine, Request, RulesEngine
 from harness.forwarder.javascript import code_host
 from harness.forwarder.jsjson import parse
 from harness.forwarder.model import Property
@@ -30,7 +31,12 @@ def _sent(request: Request) -> Any:
     return {"url": request.url, "method": request.method, "headers": dict(request.headers), "body": request.body}
 
 
-def _outcome(case: dict[str, Any]) -> Any:
+def _ours(property_: Property) -> RulesEngine:
+    return Engine(property_, code_host())
+
+
+def outcome(case: dict[str, Any], engine_of: Callable[[Property], RulesEngine]) -> Any:
+    """Return what an engine makes of a recorded case, in the form of the recording."""
     problems = Problems("property.json")
     described = document(case["elements"], case.get("rules", [[SHOW_ELEMENT]]))
     property_ = read_property(json.dumps(described), "production", problems, is_yaml=False)
@@ -38,14 +44,14 @@ def _outcome(case: dict[str, Any]) -> Any:
         return "build error"
     call = {"event": EVENT, "request": {"header": {}, "body": {}}, **case.get("call", {})}
     (scripted,) = read_calls(json.dumps(call), {}, problems)
-    result = Engine(property_, code_host()).run(scripted.call, scripted.fetch())
+    result = engine_of(property_).run(scripted.call, scripted.fetch())
     return [[[rule.status, rule.error] for rule in result.rules], [_sent(request) for request in result.requests]]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whole_cases_come_out_byte_for_byte(part: int) -> None:
     cases = [parse(line) for line in LINES[part::PARTS]]
-    differ = [(case, found) for case in cases if (found := _outcome(case)) != case["expected"]]
+    differ = [(case, found) for case in cases if (found := outcome(case, _ours)) != case["expected"]]
     assert differ == []
 
 

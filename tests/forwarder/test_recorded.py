@@ -17,10 +17,10 @@ from harness.forwarder.property import read_property
 from harness.problems import Problems
 from tests.forwarder.recordings import HERE, property_of, recorded_form, replay
 
-KINDS = ["elements", "failures", "literals", "names", "order", "paths", "spread", "tokens"]
+KINDS = ["disagreements", "elements", "failures", "literals", "names", "order", "paths", "spread", "tokens"]
 
 
-def _lines(name: str) -> Iterator[Any]:
+def lines(name: str) -> Iterator[Any]:
     for line in (HERE / "recorded" / f"{name}.jsonl").read_text(encoding="utf-8").split("\n"):
         if line:
             yield parse(line)
@@ -28,7 +28,7 @@ def _lines(name: str) -> Iterator[Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whole_cases_come_out_byte_for_byte(kind: str) -> None:
-    for case in _lines(kind):
+    for case in lines(kind):
         if "build_error" in case:
             problems = Problems("property.json")
             read_property(json.dumps(case["property"]), "production", problems, is_yaml=False)
@@ -60,7 +60,7 @@ def _engine_of(operator: str, ignore_case: bool) -> Engine:
 def test_every_operator_decides_as_recorded_for_every_pair_of_operands() -> None:
     engines: dict[tuple[str, bool], Engine] = {}
     differ = []
-    for operator, ignore_case, left, right, status, reason in _lines("comparisons"):
+    for operator, ignore_case, left, right, status, reason in lines("comparisons"):
         if (operator, ignore_case) not in engines:
             engines[operator, ignore_case] = _engine_of(operator, ignore_case)
         call = Call({"data": {"L": left, "R": right}})
@@ -71,12 +71,12 @@ def test_every_operator_decides_as_recorded_for_every_pair_of_operands() -> None
 
 
 def test_numbers_are_written_as_javascript_writes_them() -> None:
-    assert [written for written, text in _lines("numbers") if to_text([parse(written)]) != text] == []
+    assert [written for written, text in lines("numbers") if to_text([parse(written)]) != text] == []
 
 
 def test_regular_expressions_match_as_in_v8_with_its_messages() -> None:
     differ = []
-    for pattern, text, flags, expected in _lines("regular_expressions"):
+    for pattern, text, flags, expected in lines("regular_expressions"):
         found: bool | str
         try:
             found = regex.matches(joined(pattern), joined(text), ignore_case=flags == "i")

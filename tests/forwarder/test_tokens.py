@@ -6,7 +6,7 @@ import pytest
 
 from harness.event import Json
 from harness.forwarder.jsvalues import UNDEFINED
-from harness.forwarder.tokens import BuildError, reader, sanitized, sanitized_data, template
+from harness.forwarder.tokens import BuildError, built_data, reader, sanitized, template
 
 
 def _filled(settings: dict[str, Json], **values: Json) -> Json:
@@ -69,7 +69,7 @@ def test_what_the_build_refuses(settings: dict[str, Json], message: str) -> None
 
 
 def test_a_token_outside_settings_stays_as_the_build_left_it() -> None:
-    assert sanitized_data("<{{a}}>") == "<getDataElementValue(reactor0061)>"
+    assert built_data("<{{a}}>") == "<getDataElementValue(reactor0061)>"
     assert sanitized("{{é😀}}") == "getDataElementValue(reactor00e9d83dde00)"
 
 

@@ -125,11 +125,11 @@ class NodeHost:
     @property
     def pid(self) -> int | None:
         """The id of the process; None where there is none."""
-        return None if self._process is None or not self._process.close.alive else self._process.pid
+        return self._process.pid if self._process is not None and self._process.is_running else None
 
     def _ready(self) -> NodeProcess:
         process = self._process
-        if process is None or process.owner != os.getpid() or not process.close.alive:
+        if process is None or process.owner != os.getpid() or not process.is_running:
             node, modules = node_command(), modules_folder()
             try:
                 process = NodeProcess(

@@ -61,6 +61,11 @@ class NodeProcess:
         self._from: IO[bytes] = self._process.stdout
         self.close = weakref.finalize(self, _end, self._process, self._errors, self.owner)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it can be asked."""
+        return self.close.alive and self._process.poll() is None
+
     def ask(self, message: Message, deadline: float) -> Message:
         """Send a message and return what comes back (see `receive`)."""
         try:
