@@ -59,8 +59,8 @@ TOKEN_FRAGMENTS: Final = (
 PATH_PARTS: Final = (
     "arc", "event", "data", "xdm", "a", "a[0]", "a[1]", "a[00]", "a[-1]", "a[0][1]", "[0]", "a0]", "a[x]", "a[0]x",
     "a]", "a[", "length", "0", "1", "constructor", "name", "toString", "__proto__", "prototype", "", "a b", "null",
-    "request", "ruleStash", "s", "s[0]", "o", "o[0]", "n", "t", "e", "[1]", "a[2]b", "hasOwnProperty", "map", "toFixed", "x[10]",
-    "a[1]]", "at", "valueOf", "then", "toJSON", "4294967295", "big",
+    "request", "ruleStash", "s", "s[0]", "o", "o[0]", "n", "t", "e", "[1]", "a[2]b", "hasOwnProperty", "map", "toFixed",
+    "x[10]", "a[1]]", "at", "valueOf", "then", "toJSON", "4294967295", "big",
 )  # fmt: skip
 WALKED: Final[Data] = {
     "a": [[1, 2], {"b": "c", "x": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, "ten"]}, "str"],
@@ -311,7 +311,9 @@ def order_cases(draw: st.DrawFn) -> Case:
 def code_cases(draw: st.DrawFn) -> Case:
     """Custom code as data element, condition and action, which answers its own requests late or with failures."""
     sources = st.sampled_from(SOURCES)
-    elements = [reads("v", "v"), reads("w", "w"), element("code", "custom-code", {"source": draw(sources)})]
+    default = draw(st.none() | values)
+    elements = [reads("v", "v"), reads("w", "w", default_value=default)]
+    elements.append(element("code", "custom-code", {"source": draw(sources)}))
     components = [shows(c="{{code}}", t="<{{code}}>", v="{{v}}")]
     if draw(st.booleans()):
         action = {"keyName": draw(st.sampled_from(["k", "", "a.b"])), "source": draw(sources)}
@@ -321,7 +323,7 @@ def code_cases(draw: st.DrawFn) -> Case:
         components.append(shows(s="{{stash}}"))
     if draw(st.booleans()):
         components.insert(0, condition({"source": draw(sources)}, "custom-code", negate=draw(st.booleans())))
-    data = {"v": draw(values), "w": draw(values)}
+    data = {"v": draw(values), "w": draw(values | st.none())}
     return Case(document(elements, [components]), [call(data, responses={"*": _answers(draw)})])
 
 

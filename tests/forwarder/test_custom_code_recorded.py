@@ -20,7 +20,7 @@ from harness.problems import Problems
 from tests.forwarder.coded import EVENT, SHOW_ELEMENT, document
 from tests.forwarder.recordings import HERE, recorded_form, replay
 
-WITHOUT_CODE = ["elements", "failures", "literals", "names", "order", "paths", "spread", "tokens"]
+WITHOUT_CODE = ["disagreements", "elements", "failures", "literals", "names", "order", "paths", "spread", "tokens"]
 LINES = (HERE / "recorded" / "custom_code.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
 PARTS = 12
 

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple, TypeAlias
 from harness.event import Json
 from harness.forwarder import jsjson
 from harness.forwarder.javascript import Part
-from harness.forwarder.jsvalues import to_text
+from harness.forwarder.jsvalues import Value, to_text
 from harness.forwarder.model import DataElement, Property, Rule
-from harness.forwarder.tokens import BuildError, sanitized
+from harness.forwarder.tokens import BuildError, built_data, sanitized
 
 CODE: Final = "custom-code"
 _SOURCE_KEYS: Final = ("source", "language")
@@ -102,16 +102,22 @@ def _object(module: str, part: Part, codes: _Codes, **more: Json) -> str:
     known: dict[str, Json] = {"modulePath": module, "name": part.name, **more}
     if part.component_id is not None:
         known["id"] = part.component_id
-    entries = [f"{key}: {sanitized(_written(value))}" for key, value in known.items()]
+    entries = [f"{key}: {_constant(value)}" for key, value in known.items()]
     code = codes.of(part)
     if code is not None:
         entries.append(f"getSettings: {code}")
     return "{" + ", ".join(entries) + "}"
 
 
-def _name(text: str) -> str:
+def _constant(value: Json) -> str:
+    """Return data that is not settings as text; what the build makes of `settings` in it is left out there."""
+    text = _name(value)
+    return _written(built_data(value)) if '"settings"' in text else text
+
+
+def _name(text: Json) -> str:
     return sanitized(_written(text))
 
 
-def _written(value: Json) -> str:
+def _written(value: Value) -> str:
     return jsjson.write(value) or "null"
