@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -127,5 +128,5 @@ def test_the_help_has_examples_and_exit_codes(shell: Shell) -> None:
 def test_adobes_own_engine_or_the_way_to_it(shell: Shell, tmp_path: Path) -> None:
     write(shell, green=GREEN)
     done = shell.run("run", "--engine", "turbine")
-    assert done.code in (0, 3)
+    assert done.code == (0 if shutil.which("node") and shutil.which("npm") else 3), done.err
     assert "Traceback" not in done.err
