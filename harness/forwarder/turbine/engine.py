@@ -38,7 +38,7 @@ class TurbineEngine:
 
     def __init__(self, property_: Property, host: NodeHost | None = None) -> None:
         self.property = property_
-        self._described = _property(property_)
+        self._described = described(property_)
         self._key = hashlib.sha256(json.dumps(self._described).encode()).hexdigest()
         self._host = host or node_host()
 
@@ -159,6 +159,15 @@ def node_host() -> NodeHost:
     return NodeHost()
 
 
+def described(property_: Property) -> Message:
+    """Return a property as `container.js` takes it."""
+    return {
+        "environment": property_.environment,
+        "dataElements": [_element(element) for element in property_.data_elements],
+        "rules": [_rule(rule) for rule in property_.rules],
+    }
+
+
 def _lost(error: LostError, seconds: float) -> str:
     if error.too_late:
         cause = "a circle of data elements, or code without end"
@@ -169,14 +178,6 @@ def _lost(error: LostError, seconds: float) -> str:
 def _status(result: Message) -> Status:
     status: Status = result["status"]
     return status
-
-
-def _property(property_: Property) -> Message:
-    return {
-        "environment": property_.environment,
-        "dataElements": [_element(element) for element in property_.data_elements],
-        "rules": [_rule(rule) for rule in property_.rules],
-    }
 
 
 def _rule(rule: Rule) -> Message:
