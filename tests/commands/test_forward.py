@@ -9,6 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.commands.forward import command
+from harness.forwarder.engine import Call, CallResult, Engine, Fetch
+from harness.forwarder.property import Property
+from harness.forwarder.turbine.engine import DOES_NOT_COME_BACK, NodeHost
 from harness.problems import InputError
 
 PROPERTY = """\
@@ -122,3 +125,68 @@ def test_a_broken_secrets_file_is_reported_without_its_values(property_file: Pat
     with pytest.raises(InputError) as caught:
         _run(property_file, "-", "--secrets", secrets, stdin=json.dumps(CALL))
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ["turbine", "both"])
+def test_adobes_own_engine_sends_the_same(property_file: Path, engine: str, turbine: NodeHost) -> None:
+    ours = _run(property_file, "-", "--json", stdin=json.dumps(CALL))
+    theirs = _run(property_file, "-", "--json", "--engine", engine, stdin=json.dumps(CALL))
+    assert theirs.stdout == ours.stdout
+    assert theirs.exit_code == 0
+
+
+@pytest.fixture
+def differing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in for Adobe's engine with one that writes every body twice, and does not come back from a second call."""
+
+    class Odd:
+        def __init__(self, property_: Property) -> None:
+            self.engine = Engine(property_)
+            self.calls = 0
+
+        def run(self, call: Call, fetch: Fetch) -> CallResult:
+            (rule,) = self.engine.run(call, fetch).rules
+            self.calls += 1
+            if self.calls > 1:
+                return CallResult((rule._replace(status="failed", error=f"{DOES_NOT_COME_BACK}: stopped"),))
+            (request,) = rule.requests
+            return CallResult((rule._replace(requests=(request._replace(body=request.body * 2),)),))
+
+    monkeypatch.setattr("harness.commands.forward.TurbineEngine", Odd)
+
+
+def _both(property_file: Path, *more: str) -> Result:
+    calls = "\n".join([json.dumps(CALL)] * 2)
+    return CliRunner().invoke(
+        command, [str(property_file), "-", "--engine", "both", *more], input=calls, standalone_mode=False
+    )
+
+
+@pytest.mark.usefixtures("differing")
+def test_both_tells_where_the_engines_differ_and_ends_with_1(property_file: Path) -> None:
+    result = _both(property_file)
+    assert result.return_value == 1
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    assert lines[:2] == ["call 0: the engines differ", "Track: requests"]
+    assert lines[2].startswith(
+        "python   request 0: POST https://api.mixpanel.com/track [content-type: application/json"
+    )
+    assert lines[3].startswith("turbine  request 0: POST")
+    assert lines[3].endswith(lines[2].split("] ")[-1] * 2)
+    assert "Track: status (known: does not come back)" in lines
+    assert lines[-2] == "2 of 2 calls differ"
+    assert lines[-1].startswith("known, does not come back: Adobe's engine goes round for ever")
+
+
+@pytest.mark.usefixtures("differing")
+def test_both_gives_the_differences_as_data(property_file: Path) -> None:
+    result = _both(property_file, "--json")
+    assert result.return_value == 1
+    first, *others = json.loads(result.stdout)["differences"]
+    assert (first["call"], first["rule"], first["what"], first["known"]) == (0, "Track", "requests", None)
+    assert first["python"][0]["body"] * 2 == first["turbine"][0]["body"]
+    assert [(one["call"], one["what"], one["python"]) for one in others] == [
+        (1, "status", "success"),
+        (1, "error", None),
+    ]
+    assert {one["known"] for one in others} == {"does not come back"}

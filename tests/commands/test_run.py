@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from harness.forwarder.turbine.engine import NodeHost
 from tests.commands.shell import Shell
 
 STEPS = "steps: [{event: x, properties: {distinct_id: u}}]\n"
@@ -125,8 +124,16 @@ def test_the_help_has_examples_and_exit_codes(shell: Shell) -> None:
     assert "Exit codes" in help_text
 
 
-def test_adobes_own_engine_or_the_way_to_it(shell: Shell, tmp_path: Path) -> None:
-    write(shell, green=GREEN)
-    done = shell.run("run", "--engine", "turbine")
-    assert done.code == (0 if shutil.which("node") and shutil.which("npm") else 3), done.err
-    assert "Traceback" not in done.err
+def test_without_node_adobes_own_engine_is_an_error_with_the_way_out(shell: Shell) -> None:
+    shell.run("new", "demo")
+    done = shell.run("run", "demo", "--engine", "turbine", environment={"PATH": str(shell.folder)})
+    assert done.code == 3
+    assert "install Node 18 or newer" in done.err
+    assert "or use --engine python" in done.err
+
+
+def test_adobes_own_engine_gives_the_same_report(shell: Shell, turbine: NodeHost) -> None:
+    shell.run("new", "demo")
+    ours = shell.run("run", "demo", "--json")
+    assert ours.code == 0
+    assert shell.run("run", "demo", "--json", "--engine", "turbine").out == ours.out

@@ -67,6 +67,7 @@ KNOWN: Final = (
         _is_not_built_in,
     ),
     Known("chance", "draws its own random numbers and UUIDs", "draws others"),
+    Known("text of a function", "shows code as Babel has printed it", "shows it as it was written"),
     Known("stack", "shows its own frames in the `stack` of an error", "shows others"),
     Known(
         "leftovers",
