@@ -35,9 +35,18 @@ def command(
     """Run the same input under all three ID-merge systems, side by side.
 
     EVENTS is a JSONL event file, - for standard input, or a scenario file. The table has users, clusters, split and
-    mixed people (of a scenario), refused decisions by reason, and orphans: anonymous ids with events whose every
-    attempt to join was refused or ignored. Below it stands, for each pair of systems, the first event that explains
-    why they differ.
+    mixed people (of a scenario), decisions by outcome, refused ones by reason, orphans and rejected events. Below it
+    stands, for each difference between two systems, the first event that explains it.
+
+    An orphan is an anonymous id with events whose every attempt to join a user was refused or ignored.
+
+    \b
+    --json:
+      systems       for each: id_merge, users, clusters, people (joined, split,
+                    mixed; null for an event file), orphans, decisions by
+                    outcome, refused by reason, accepted, duplicates, rejected
+      differences   systems (the two), what (users, split, mixed, orphans,
+                    refused, rejected), index of the event, sentence
 
     \b
     Examples:
@@ -45,18 +54,19 @@ def command(
       harness compare scenarios/original/sign-up.yaml --json
     """
     from harness.jsontext import dump
-    from harness.scenario.matrix import column, differences, matrix_json, matrix_text
+    from harness.scenario.differences import differences
+    from harness.scenario.matrix import column, matrix_json, matrix_text
 
     chosen = chosen_settings(settings, cluster_limit)
     if is_scenario(events):
         scenario = scenario_of(events, chosen)
         histories = [history_of_scenario(scenario, system) for system in ID_MERGE_SYSTEMS]
     else:
-        lines = stream_of(events)
+        lines, now_ms = stream_of(events), instant(now)
         histories = [
-            history_of_stream(lines, system, chosen, endpoint=endpoint, strict=strict, now_ms=instant(now))
+            history_of_stream(lines, system, chosen, endpoint=endpoint, strict=strict, now_ms=now_ms)
             for system in ID_MERGE_SYSTEMS
         ]
-    columns = [column(history, history.matched) for history in histories]
-    found = differences(columns, histories[0].names)
+    columns = [column(history) for history in histories]
+    found = differences(histories)
     click.echo(dump(matrix_json(columns, found), indent=1) if as_json else matrix_text(columns, found))

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from harness.clock import parse_instant
-from harness.event import Endpoint, Event, IdMerge
+from harness.event import Endpoint, Event, IdMerge, NotAnEvent, from_wire
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.settings import ProjectSettings
 from harness.problems import InputError, Problem
-from harness.scenario.explanation import History
 from harness.scenario.format import Scenario, load_scenario
+from harness.scenario.history import History
 from harness.scenario.project_file import read_project_file
 from harness.scenario.run import ScenarioRun
 from harness.scenario.runner import engine_cache
-from harness.scenario.stream import Line, newest_ms, read_stream, resolve_stream
+from harness.scenario.stream import Line, read_stream, resolve_stream
 
 SCENARIO_ENDINGS = frozenset({".yaml", ".yml"})
 
@@ -75,36 +76,56 @@ def is_scenario(path: Path) -> bool:
     return path.suffix.lower() in SCENARIO_ENDINGS
 
 
-def history_of_scenario(scenario: Scenario, id_merge: IdMerge, at: int | None = None) -> History:
-    """Return the history of a scenario's run; `at` leaves out the steps after that one."""
-    steps = scenario.steps if at is None else tuple(step for step in scenario.steps if step.number <= at)
+def history_of_scenario(scenario: Scenario, id_merge: IdMerge) -> History:
+    """Return the history of a scenario's run under one system.
+
+    Raises:
+        InputError: when its property can't be read.
+    """
     engine = None
     if scenario.property_path is not None:
         engine = engine_cache()(scenario.property_path, scenario.environment)
-    run = ScenarioRun(replace(scenario, steps=steps), MixpanelProject(id_merge, scenario.settings), engine)
+    run = ScenarioRun(scenario, MixpanelProject(id_merge, scenario.settings), engine)
     result = run.play()
-    people = {event.index: event.person for event in result.events if event.person is not None}
-    names = {event.index: event.name for event in result.events}
-    return History(run.project, lambda row: row, people, names, result.people)
+    return History(
+        run.project,
+        run.project.model,
+        last=len(run.project.rows) - 1,
+        names={event.index: event.name for event in result.events},
+        people={event.index: event.person for event in result.events if event.person is not None},
+        steps={event.index: event.step for event in result.events},
+        raw=lambda row: _event_of(from_wire(run.seen[row].raw)),
+        matched=result.people,
+    )
 
 
 def history_of_stream(
-    lines: list[Line],
+    lines: Sequence[Line],
     id_merge: IdMerge,
     settings: ProjectSettings,
     *,
     endpoint: Endpoint,
     strict: bool | None,
     now_ms: int | None,
-    at: int | None = None,
 ) -> History:
-    """Return the history of an event file; `at` leaves out the events after that one."""
-    clock = newest_ms(lines, settings) if now_ms is None else now_ms
-    kept = lines if at is None else lines[: at + 1]
-    resolved = resolve_stream(kept, id_merge, settings, endpoint=endpoint, strict=strict, now_ms=clock)
-    index_of = {place: index for index, place in enumerate(resolved.places)}
-    names = {index: line.event.name for index, line in enumerate(kept) if isinstance(line.event, Event)}
-    return History(resolved.project, index_of.__getitem__, {}, names)
+    """Return the history of an event file; for the options see `resolve_stream`."""
+    resolved = resolve_stream(lines, id_merge, settings, endpoint=endpoint, strict=strict, now_ms=now_ms)
+    index_of = [0] * len(lines)
+    for index, place in enumerate(resolved.places):
+        index_of[place] = index
+    return History(
+        resolved.project,
+        resolved.project.model,
+        last=len(lines) - 1,
+        index_of=index_of.__getitem__,
+        row_of=resolved.places.__getitem__,
+        names={index: line.event.name for index, line in enumerate(lines) if isinstance(line.event, Event)},
+        raw=lambda row: _event_of(lines[index_of[row]].event),
+    )
+
+
+def _event_of(read: Event | NotAnEvent) -> Event | None:
+    return read if isinstance(read, Event) else None
 
 
 def stream_of(path: Path) -> list[Line]:

@@ -2,19 +2,30 @@
 
 Ids are nodes, decisions are links. Merged decisions form a forest, because each joined two clusters, so the chain
 between two ids of one user is the very chain of events that joined them. Refused and ignored decisions are links that
-never came about.
+never came about: they lead from cluster to cluster.
+
+In legacy an alias points one way and works for later events only; two ids are one user there when events that are sent
+under them now go to one user.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from harness.identity.model import Decision, IdentityModel
+from harness.event import device_key
+from harness.identity.model import Decision, DecisionRow, IdentityModel
 
 if TYPE_CHECKING:
     import networkx
+
+    Graph: TypeAlias = networkx.Graph[Hashable]
+
+
+_Pair: TypeAlias = tuple[Hashable, Hashable]
+_Failed: TypeAlias = tuple[_Pair, DecisionRow]
+"""Two clusters that a failed decision would have joined, and the decision."""
 
 
 class Link(NamedTuple):
@@ -30,14 +41,20 @@ class PairExplanation(NamedTuple):
     Attributes:
         same_user: whether they are one user.
         path: the chain of decisions that joined them, from the first id to the second; empty when they are two.
-        refused: the refused decisions that would have joined them, in order of arrival.
-        ignored: the ignored decisions that would have joined them, in order of arrival.
+        refused: the refused decisions that would have joined them, in order of arrival: each lies on some way of
+            failed decisions from the one cluster to the other.
+        ignored: the ignored ones, likewise.
+        nearest: the shortest such way, from the cluster of the first id to that of the second.
+        one_sided: failed decisions about one of the two clusters that name no second id; they joined nothing, and
+            would not have joined these two as they are.
     """
 
     same_user: bool
     path: tuple[Link, ...]
     refused: tuple[Decision, ...]
     ignored: tuple[Decision, ...]
+    nearest: tuple[Decision, ...] = ()
+    one_sided: tuple[Decision, ...] = ()
 
 
 class Joined(NamedTuple):
@@ -47,17 +64,12 @@ class Joined(NamedTuple):
     since: Decision | None
 
 
-class Blast(NamedTuple):
-    """What one decision joined for good: how many ids each side had, the smaller side last."""
+class Failures(NamedTuple):
+    """The failed decisions between two clusters (`between`), the shortest way of them, and the one-sided ones."""
 
-    decision: Decision
-    larger: int
-    smaller: int
-
-    @property
-    def ids(self) -> int:
-        """How many ids are one user since then."""
-        return self.larger + self.smaller
+    between: tuple[Decision, ...]
+    nearest: tuple[Decision, ...]
+    one_sided: tuple[Decision, ...]
 
 
 def explain_pair(model: IdentityModel, a: str, b: str) -> PairExplanation:
@@ -68,20 +80,33 @@ def explain_pair(model: IdentityModel, a: str, b: str) -> PairExplanation:
         a: an id.
         b: another id.
     """
-    if model.resolve(a) == model.resolve(b):
+    if model.cluster_key(a) == model.cluster_key(b):
         return PairExplanation(same_user=True, path=_path(model, a, b), refused=(), ignored=())
-    failed = [made for made in model.decisions if made.outcome in ("refused", "ignored") and len(set(made.ids)) > 1]
-    between = _between(model, failed, a, b)
-    refused = tuple(made for made in between if made.outcome == "refused")
-    ignored = tuple(made for made in between if made.outcome == "ignored")
-    return PairExplanation(same_user=False, path=(), refused=refused, ignored=ignored)
+    between, nearest, one_sided = _failures(model, a, b)
+    return PairExplanation(
+        same_user=False,
+        path=(),
+        refused=tuple(made for made in between if made.outcome == "refused"),
+        ignored=tuple(made for made in between if made.outcome == "ignored"),
+        nearest=nearest,
+        one_sided=one_sided,
+    )
 
 
 def explain_cluster(model: IdentityModel, text: str) -> list[Joined]:
-    """Return the cluster of an id: each member with the decision since which it is one user with that id."""
-    inside = {*model.members(text), text}
+    """Return the cluster of an id: each member with the decision since which it is one user with that id.
+
+    Args:
+        model: the model after the events in question.
+        text: an id.
+
+    Returns:
+        The members, the earliest first; the id itself has no such decision.
+    """
+    text = model.spelling(text)
+    inside = model.ids_of_one_user(text)
     links: dict[str, list[tuple[str, Decision]]] = {}
-    for made in _merged(model.decisions, inside):
+    for made in joining_decisions(model, inside):
         left, right = made.ids[0], made.ids[-1]
         links.setdefault(left, []).append((right, made))
         links.setdefault(right, []).append((left, made))
@@ -95,79 +120,105 @@ def explain_cluster(model: IdentityModel, text: str) -> list[Joined]:
                 since[other] = so_far if later else made
                 reached.append(other)
     return sorted(
-        (Joined(one, since.get(one)) for one in inside),
+        (Joined(one, made) for one, made in since.items()),
         key=lambda joined: (joined.since.event_index if joined.since else -1, joined.id),
     )
 
 
-def blast_radius(decisions: Iterable[Decision]) -> list[Blast]:
-    """Return for every merged decision how many ids it joined for good, in order of arrival."""
-    size: dict[str, int] = {}
-    above: dict[str, str] = {}
-
-    def root(text: str) -> str:
-        while (up := above.get(text)) is not None:
-            further = above.get(up)
-            if further is not None:
-                above[text] = further
-            text = up
-        return text
-
-    found = []
-    for made in decisions:
-        if made.outcome != "merged":
-            continue
-        a, b = root(made.ids[0]), root(made.ids[-1])
-        larger, smaller = size.get(a, 1), size.get(b, 1)
-        if larger < smaller:
-            a, b, larger, smaller = b, a, smaller, larger
-        above[b], size[a] = a, larger + smaller
-        found.append(Blast(made, larger, smaller))
-    return found
+def joining_decisions(model: IdentityModel, inside: Iterable[str]) -> list[Decision]:
+    """Return the merged decisions among the ids of one or several whole clusters, in order of arrival."""
+    wanted = frozenset(inside)
+    return [
+        Decision._make(row)
+        for row in model.decisions.rows
+        if row[2] == "merged" and row[1][0] in wanted and row[1][-1] in wanted
+    ]
 
 
-def _merged(decisions: Iterable[Decision], inside: set[str]) -> list[Decision]:
-    return [made for made in decisions if made.outcome == "merged" and made.ids[0] in inside and made.ids[-1] in inside]
+def meant(model: IdentityModel, text: str) -> str:
+    """Return the id that an identity event means by a text.
+
+    In simplified, senders write device ids into identity events without the `$device:` that events get there.
+    """
+    if model.id_merge == "simplified" and not model.knows(text) and model.knows(device_key(text)):
+        return device_key(text)
+    return model.spelling(text)
 
 
 def _path(model: IdentityModel, a: str, b: str) -> tuple[Link, ...]:
+    a, b = model.spelling(a), model.spelling(b)
     if a == b:
         return ()
     import networkx
 
-    inside = {*model.members(a), a, b}
-    if model.id_merge == "legacy":
-        inside = {text for made in model.decisions if made.kind == "alias" for text in made.ids}
     graph: networkx.Graph[str] = networkx.Graph()
-    graph.add_nodes_from((a, b))
-    for made in _merged(model.decisions, inside):
-        if not graph.has_edge(made.ids[0], made.ids[-1]):
-            graph.add_edge(made.ids[0], made.ids[-1], decision=made)
-    if not networkx.has_path(graph, a, b):
-        return ()
+    for made in joining_decisions(model, model.ids_of_one_user(a)):
+        graph.add_edge(made.ids[0], made.ids[-1], decision=made)
     nodes = networkx.shortest_path(graph, a, b)
     return tuple(Link(graph.edges[pair]["decision"], pair) for pair in itertools.pairwise(nodes))
 
 
-def _between(model: IdentityModel, failed: Sequence[Decision], a: str, b: str) -> list[Decision]:
-    """Return the failed decisions that lie on some way from one cluster to the other."""
+def _failures(model: IdentityModel, a: str, b: str) -> Failures:
+    start, end = model.cluster_key(a), model.cluster_key(b)
+    failed, one_sided = _failed(model)
+    alone = tuple(Decision._make(row) for one, row in one_sided if one in (start, end))
+    touched = {one for pair, _ in failed for one in pair}
+    if start not in touched or end not in touched:
+        return Failures((), (), alone)
     import networkx
 
-    start, end = model.resolve(a), model.resolve(b)
-    graph: networkx.Graph[Any] = networkx.Graph()
-    links: dict[frozenset[str], list[Decision]] = {}
-    for made in failed:
-        ends = [model.resolve(text) for text in made.ids]
-        for left, right in itertools.pairwise(ends):
-            if left != right:
-                graph.add_edge(left, right)
-                links.setdefault(frozenset((left, right)), []).append(made)
-    if start not in graph or end not in graph:
-        return []
+    graph: Graph = networkx.Graph()
+    graph.add_edges_from(pair for pair, _ in failed)
+    nearest = _nearest(graph, failed, start, end)
+    return Failures(_between(graph, failed, start, end) if nearest else (), nearest, alone)
+
+
+def _failed(model: IdentityModel) -> tuple[list[_Failed], list[tuple[Hashable, DecisionRow]]]:
+    """Return the failed decisions with the clusters they name; those that name one only stand apart."""
+    failed: list[_Failed] = []
+    one_sided: list[tuple[Hashable, DecisionRow]] = []
+    is_simplified = model.id_merge == "simplified"
+    for row in model.decisions.rows:
+        if row[2] != "refused" and row[2] != "ignored":
+            continue
+        ids = [meant(model, text) for text in row[1]] if is_simplified else row[1]
+        clusters = [model.cluster_key(text) for text in ids if text]
+        if len(set(ids)) < 2 or len(clusters) < 2:
+            one_sided += [(one, row) for one in clusters[:1]]
+        elif len(clusters) == 2:
+            if clusters[0] != clusters[1]:
+                failed.append(((clusters[0], clusters[1]), row))
+        else:
+            failed += [(pair, row) for pair in itertools.pairwise(clusters) if pair[0] != pair[1]]
+    return failed, one_sided
+
+
+def _nearest(graph: Graph, failed: Sequence[_Failed], start: Hashable, end: Hashable) -> tuple[Decision, ...]:
+    """Return the shortest way from start to end; of several decisions for one step the earliest."""
+    import networkx
+
+    try:
+        nodes: list[Hashable] = networkx.shortest_path(graph, start, end)
+    except networkx.NetworkXNoPath:
+        return ()
+    place = {one: number for number, one in enumerate(nodes)}
+    steps: dict[int, DecisionRow] = {}
+    for (one, two), row in failed:
+        if one in place and two in place and abs(place[one] - place[two]) == 1:
+            steps.setdefault(min(place[one], place[two]), row)
+    return tuple(dict.fromkeys(Decision._make(steps[number]) for number in sorted(steps)))
+
+
+def _between(graph: Graph, failed: Sequence[_Failed], start: Hashable, end: Hashable) -> tuple[Decision, ...]:
+    """Return the decisions on any way from start to end that visits no cluster twice, in order of arrival.
+
+    With a link from end to start such a way becomes a circle, and the links that lie on a circle with that one are
+    those inside its biconnected component: two components share one cluster at most.
+    """
+    import networkx
+
     graph.add_edge(start, end)
-    for edges in networkx.biconnected_component_edges(graph):
-        pairs = {frozenset(edge) for edge in edges}
-        if frozenset((start, end)) in pairs:
-            between = {made.event_index: made for pair in pairs for made in links.get(pair, ())}
-            return [between[index] for index in sorted(between)]
-    return []
+    components: Iterable[Any] = networkx.biconnected_components(graph)
+    inside = next(found for found in components if start in found and end in found)
+    rows = {row[5]: row for (one, two), row in failed if one in inside and two in inside}
+    return tuple(map(Decision._make, rows.values()))

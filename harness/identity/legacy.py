@@ -19,6 +19,7 @@ class LegacyModel(IdentityModel):
     def __init__(self, settings: IdentitySettings | None = None) -> None:
         super().__init__(settings)
         self._targets: dict[str, str] = {}
+        self._aliases: dict[str, list[str]] = {}
         self._works_from_ms: dict[str, int] = {}
         self._stored: dict[str, None] = {}
         self._delay_ms = self.settings.alias_delay_ms
@@ -58,6 +59,13 @@ class LegacyModel(IdentityModel):
         """Return the id alone, since nothing is ever joined afterwards; an alias without events is its target."""
         return (distinct_id,) if distinct_id in self._stored else (self._follow(distinct_id),)
 
+    def ids_of_one_user(self, distinct_id: str) -> frozenset[str]:
+        """Return the id that events are stored under from now on, and every alias that leads there."""
+        found = [self._follow(distinct_id)]
+        for text in found:
+            found += self._aliases.get(text, ())
+        return frozenset(found)
+
     def clusters(self) -> list[Cluster]:
         """Return every stored id as a cluster of its own, sorted."""
         return [Cluster(text, (text,)) for text in sorted(self._stored)]
@@ -74,6 +82,7 @@ class LegacyModel(IdentityModel):
         if self._follow(target) == alias:
             return Decision("alias", ids, "refused", "alias_circle", "legacy.alias_circle", at)
         self._targets[alias] = target
+        self._aliases.setdefault(target, []).append(alias)
         if self._delay_ms:
             self._works_from_ms[alias] = arrival_ms + self._delay_ms
         return Decision("alias", ids, "merged", None, "legacy.alias", at)

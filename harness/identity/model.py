@@ -7,7 +7,7 @@ may lag behind by up to 24 hours.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias, overload
 
 from harness.event import Endpoint, Event, IdMerge
@@ -107,6 +107,11 @@ class DecisionLog(Sequence[Decision]):
         """Keep one more decision."""
         self._rows.append((*decision,))
 
+    @property
+    def rows(self) -> Sequence[DecisionRow]:
+        """The decisions as they are kept, for whoever has to look through a million of them; to be read only."""
+        return self._rows
+
     @overload
     def __getitem__(self, at: int) -> Decision: ...
     @overload
@@ -174,6 +179,18 @@ class IdentityModel(ABC):
     @abstractmethod
     def clusters(self) -> list[Cluster]:
         """Return every cluster, singletons too, ids sorted and clusters sorted by their ids."""
+
+    def cluster_key(self, distinct_id: str) -> Hashable:
+        """Return what ids of one user have in common right now; cheaper than `resolve`, and no id for people."""
+        return self.resolve(distinct_id)
+
+    def ids_of_one_user(self, distinct_id: str) -> frozenset[str]:
+        """Return all ids that are one user with an id; in legacy those whose next event would go where its own goes."""
+        return frozenset((*self.members(distinct_id), self.spelling(distinct_id)))
+
+    def spelling(self, distinct_id: str) -> str:
+        """Return an id as decisions and clusters spell it; only original may keep `$device:X` as X."""
+        return distinct_id
 
     def _next_index(self, index: int | None) -> int:
         position = self._count

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Final
 
 from harness.event import DEVICE_PREFIX, Endpoint, Event, Json, id_text
@@ -115,6 +115,16 @@ class OriginalModel(IdentityModel):
             Cluster(self._canonical(root), self.members(self._clusters.text(root))) for root in self._clusters.roots()
         )
         return sorted(found, key=lambda cluster: cluster.ids)
+
+    def cluster_key(self, distinct_id: str) -> Hashable:
+        """Return the root of an id's cluster; an unknown id is its own."""
+        key = self._key(distinct_id) if self._equivalent else distinct_id
+        number = self._numbers.get(key)
+        return key if number is None else self._clusters.find(number)
+
+    def spelling(self, distinct_id: str) -> str:
+        """Return an id without `$device:` where the settings take both forms for one id."""
+        return self._key(distinct_id)
 
     def _key(self, text: str) -> str:
         if self._equivalent:

@@ -82,7 +82,8 @@ def _shown(event: EventRecord, model: IdentityModel) -> str:
     return event.received_distinct_id if model.id_merge == "original" else event.distinct_id
 
 
-def _looks_anonymous(text: str) -> bool:
+def looks_anonymous(text: str) -> bool:
+    """Return whether an id looks like one that no person chose: a device, a UUID or an ECID."""
     return text.startswith(DEVICE_PREFIX) or bool(_UUID.fullmatch(text) or _ECID.fullmatch(text))
 
 
@@ -103,7 +104,7 @@ def _when(group: Sequence[EventRecord], own: Sequence[EventRecord], home: str) -
     if not at_home or max(event.index for event in group) > min(at_home):
         return ""
     sent = {event.received_distinct_id for event in group}
-    return " before login" if any(text == NOBODY or _looks_anonymous(text) for text in sent) else ""
+    return " before login" if any(text == NOBODY or looks_anonymous(text) for text in sent) else ""
 
 
 def _reason(a: str, b: str, events: Sequence[EventRecord], model: IdentityModel) -> str:
@@ -157,7 +158,7 @@ def _twins(left: set[str], right: set[str], id_merge: IdMerge) -> str | None:
 
 def _never_connected(a: str, b: str, ids: set[str], model: IdentityModel) -> str:
     if model.id_merge == "simplified" and not a.startswith(DEVICE_PREFIX) and not b.startswith(DEVICE_PREFIX):
-        phantom = next((text for text in (a, b) if _looks_anonymous(text)), None)
+        phantom = next((text for text in (a, b) if looks_anonymous(text)), None)
         if phantom is None:
             return "both are user ids, and users never merge in simplified; keep one user id for a person"
         return (
