@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from harness.forwarder.engine import Call, CallResult, Engine, Request, Response
 from harness.forwarder.property import read_property
 from harness.forwarder.turbine.compare import differences
 from harness.forwarder.turbine.engine import DOES_NOT_COME_BACK, NodeHost, TurbineEngine
+from harness.forwarder.turbine.packages import node_command
 from harness.problems import InputError, Problems
 from harness.scenario.runner import run_paths
 from tests.forwarder.coded import EVENT, SHOW_STASH, action, send
@@ -31,6 +33,16 @@ from tests.forwarder.test_vectors import VECTORS
 
 CIRCLE = [element("a", settings={"path": "{{b}}"}), element("b", settings={"path": "{{a}}"})]
 CODE_PARTS = 6
+NEEDS_NODE_20 = (
+    "'x'.repeat(-1)",
+    "/v.exec(",
+    ".toSorted()",
+    "then(r => r.json())",
+    "return r.text() })",
+    "'a').json()",
+    "a(b",
+)
+"""What Node 18 has not or words otherwise; the recordings are of Node 20."""
 
 
 @pytest.fixture
@@ -82,13 +94,24 @@ def test_every_kept_case_comes_out_as_recorded(kind: str, turbine: NodeHost) -> 
 
 @pytest.mark.parametrize("part", range(CODE_PARTS))
 def test_custom_code_comes_out_as_recorded(part: int, turbine: NodeHost) -> None:
-    cases = [json.loads(line) for line in LINES[part::CODE_PARTS] if not _is_circle(json.loads(line))]
+    known = [json.loads(line) for line in LINES[part::CODE_PARTS] if not (_is_old_node() and _needs_node_20(line))]
+    cases = [case for case in known if not _is_circle(case)]
     differ = [
         (case, found)
         for case in cases
         if (found := outcome(case, lambda property_: TurbineEngine(property_, turbine))) != case["expected"]
     ]
     assert differ == []
+
+
+@cache
+def _is_old_node() -> bool:
+    done = subprocess.run([node_command(), "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.startswith("v18.")
+
+
+def _needs_node_20(line: str) -> bool:
+    return any(text in line for text in NEEDS_NODE_20)
 
 
 def _is_circle(case: dict[str, Any]) -> bool:

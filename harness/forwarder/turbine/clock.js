@@ -1,6 +1,8 @@
 'use strict';
 // Virtual time: timers go off when nothing else is left to do, in their order, and nobody waits for them.
 
+const { webcrypto } = require('node:crypto');
+
 const LONGEST = 2 ** 31 - 1;
 const realTurn = setImmediate;
 const realTimeout = setTimeout;
@@ -155,7 +157,11 @@ function install(target) {
     schedule(delay, () => controller.abort(late));
     return controller.signal;
   };
-  countWork(Object.getPrototypeOf(crypto.subtle), Object.keys(Object.getPrototypeOf(crypto.subtle)));
+  if (target.crypto === undefined) {
+    put('crypto', webcrypto); // Node 18 has it, but not as a global
+  }
+  const { subtle } = target.crypto;
+  countWork(Object.getPrototypeOf(subtle), Object.keys(Object.getPrototypeOf(subtle)));
   put('CompressionStream', inThreads(CompressionStream));
   put('DecompressionStream', inThreads(DecompressionStream));
   countWork(Blob.prototype, ['arrayBuffer', 'bytes', 'text']);

@@ -68,6 +68,7 @@ KNOWN: Final = (
     ),
     Known("chance", "draws its own random numbers and UUIDs", "draws others"),
     Known("text of a function", "shows code as Babel has printed it", "shows it as it was written"),
+    Known("old Node", "in Node 18 lacks what came later, and words some errors otherwise", "is like Node 20"),
     Known("stack", "shows its own frames in the `stack` of an error", "shows others"),
     Known(
         "leftovers",
