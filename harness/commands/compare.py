@@ -38,7 +38,7 @@ def command(
     mixed people (of a scenario), decisions by outcome, refused ones by reason, orphans and rejected events. Below it
     stands, for each difference between two systems, the first event that explains it.
 
-    An orphan is an anonymous id with events whose every attempt to join a user was refused or ignored.
+    An orphan is an anonymous id with events whose every attempt to join a user was refused, ignored or rejected.
 
     \b
     --json:

@@ -62,6 +62,7 @@ def command(
                   on a way between the two clusters; ignored likewise
       nearest     the indexes of the shortest such way
       one_sided   failed decisions about one of them that name no second id
+      rejected    identity events that name both, but were not even stored
       changes     change, kind, the events it changes, and what comes out:
                   ids, ids of other users in also_joins, ids in leaves
       all_changes_tried   false where there was too much to try
@@ -89,8 +90,9 @@ def command(
         )
     if at is not None:
         history = history.up_to(at)
-    # What is loaded stays to the end; the collector need not go through a million events again and again.
-    gc.freeze()
+    # What is loaded stays to the end, and an answer leaves little behind: the collector would only go through a million
+    # events again and again.
+    gc.disable()
     unknown = [message for text in (id_, id2) if text is not None and (message := history.unknown(text))]
     if unknown:
         raise InputError([Problem(str(events), None, "", message) for message in unknown])

@@ -12,16 +12,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from harness.event import device_key
 from harness.identity.model import Decision, DecisionRow, IdentityModel
-
-if TYPE_CHECKING:
-    import networkx
-
-    Graph: TypeAlias = networkx.Graph[Hashable]
-
+from harness.identity.ways import neighbours, on_any_way, shortest_way
 
 _Pair: TypeAlias = tuple[Hashable, Hashable]
 _Failed: TypeAlias = tuple[_Pair, DecisionRow]
@@ -162,15 +157,13 @@ def _failures(model: IdentityModel, a: str, b: str) -> Failures:
     start, end = model.cluster_key(a), model.cluster_key(b)
     failed, one_sided = _failed(model)
     alone = tuple(Decision._make(row) for one, row in one_sided if one in (start, end))
-    touched = {one for pair, _ in failed for one in pair}
-    if start not in touched or end not in touched:
+    graph = neighbours(pair for pair, _ in failed)
+    nodes = shortest_way(graph, start, end)
+    if not nodes:
         return Failures((), (), alone)
-    import networkx
-
-    graph: Graph = networkx.Graph()
-    graph.add_edges_from(pair for pair, _ in failed)
-    nearest = _nearest(graph, failed, start, end)
-    return Failures(_between(graph, failed, start, end) if nearest else (), nearest, alone)
+    inside = on_any_way(graph, start, end)
+    between = {row[5]: row for (one, two), row in failed if one in inside and two in inside}
+    return Failures(tuple(map(Decision._make, between.values())), _nearest(nodes, failed), alone)
 
 
 def _failed(model: IdentityModel) -> tuple[list[_Failed], list[tuple[Hashable, DecisionRow]]]:
@@ -178,9 +171,7 @@ def _failed(model: IdentityModel) -> tuple[list[_Failed], list[tuple[Hashable, D
     failed: list[_Failed] = []
     one_sided: list[tuple[Hashable, DecisionRow]] = []
     is_simplified = model.id_merge == "simplified"
-    for row in model.decisions.rows:
-        if row[2] != "refused" and row[2] != "ignored":
-            continue
+    for row in [row for row in model.decisions.rows if row[2] == "refused" or row[2] == "ignored"]:
         ids = [meant(model, text) for text in row[1]] if is_simplified else row[1]
         clusters = [model.cluster_key(text) for text in ids if text]
         if len(set(ids)) < 2 or len(clusters) < 2:
@@ -193,32 +184,11 @@ def _failed(model: IdentityModel) -> tuple[list[_Failed], list[tuple[Hashable, D
     return failed, one_sided
 
 
-def _nearest(graph: Graph, failed: Sequence[_Failed], start: Hashable, end: Hashable) -> tuple[Decision, ...]:
-    """Return the shortest way from start to end; of several decisions for one step the earliest."""
-    import networkx
-
-    try:
-        nodes: list[Hashable] = networkx.shortest_path(graph, start, end)
-    except networkx.NetworkXNoPath:
-        return ()
+def _nearest(nodes: Sequence[Hashable], failed: Sequence[_Failed]) -> tuple[Decision, ...]:
+    """Return the decisions along a way; of several for one step the earliest."""
     place = {one: number for number, one in enumerate(nodes)}
     steps: dict[int, DecisionRow] = {}
     for (one, two), row in failed:
         if one in place and two in place and abs(place[one] - place[two]) == 1:
             steps.setdefault(min(place[one], place[two]), row)
     return tuple(dict.fromkeys(Decision._make(steps[number]) for number in sorted(steps)))
-
-
-def _between(graph: Graph, failed: Sequence[_Failed], start: Hashable, end: Hashable) -> tuple[Decision, ...]:
-    """Return the decisions on any way from start to end that visits no cluster twice, in order of arrival.
-
-    With a link from end to start such a way becomes a circle, and the links that lie on a circle with that one are
-    those inside its biconnected component: two components share one cluster at most.
-    """
-    import networkx
-
-    graph.add_edge(start, end)
-    components: Iterable[Any] = networkx.biconnected_components(graph)
-    inside = next(found for found in components if start in found and end in found)
-    rows = {row[5]: row for (one, two), row in failed if one in inside and two in inside}
-    return tuple(map(Decision._make, rows.values()))
