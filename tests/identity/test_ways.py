@@ -13,7 +13,7 @@ PAIRS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)).filter(lambda p
 
 @given(PAIRS)
 def test_the_shortest_way_and_what_lies_on_any_are_those_of_all_simple_paths(pairs: list[tuple[int, int]]) -> None:
-    graph = networkx.Graph(pairs)
+    graph: networkx.Graph[int] = networkx.Graph(pairs)
     graph.add_nodes_from((0, 1))
     ways = list(networkx.all_simple_paths(graph, 0, 1))
     found = shortest_way(neighbours(pairs), 0, 1)
