@@ -176,7 +176,8 @@ def _orphans(left: _View, right: _View) -> Iterator[Difference]:
         others = {text.removeprefix(DEVICE_PREFIX) for text in there.orphans}
         only = [text for text in here.orphans if text.removeprefix(DEVICE_PREFIX) not in others]
         if only:
-            first = next((row for row, ids in here.attempts if only[0].removeprefix(DEVICE_PREFIX) in ids), None)
+            bare = {text.removeprefix(DEVICE_PREFIX) for text in only}
+            first = next((row for row, ids in here.attempts if not bare.isdisjoint(ids)), None)
             names = ", ".join(only[:3]) + (f" and {len(only) - 3} more" if len(only) > 3 else "")
             fact = f"{names} {'is an orphan' if len(only) == 1 else 'are orphans'} in {here.system} only"
             culprit = None if first is None else _Culprit(first, _both(here, there, first))
