@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, str]] = {
     "compare": "Run the same input under all three ID-merge systems, side by side.",
     "forward": "Send Edge Network calls through an event forwarding property.",
     "property": "Show what a property does, or what a change of it does to identity.",
+    "fuzz": "Look for a flow of people and devices that breaks identity.",
     "lint": "Find what is wrong with a property, an event file or a scenario.",
     "new": "Write a commented example scenario and property to start from.",
 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from harness.fuzz.bench import Bench
@@ -65,6 +67,11 @@ def machine_for(bench: Bench, judge: Callable[[Flow], None]) -> type[FlowMachine
     rules = {f"rule_{number}": _rule_of(verb) for number, verb in enumerate(VERBS) if verb in verbs}
     attributes = {"bench": bench, "judge": staticmethod(judge), "verbs": verbs, **rules}
     return type("FlowsOfPeople", (FlowMachine,), attributes)
+
+
+def keep_notes_in(folder: Path) -> None:
+    """Let Hypothesis keep its notes, from which no result depends, in a folder instead of `.hypothesis` right here."""
+    set_hypothesis_home_dir(folder)
 
 
 def explore(machine: type[FlowMachine], *, examples: int, start: int, phases: Iterable[Phase]) -> None:

@@ -41,10 +41,11 @@ class Known(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A scenario ready to be written: the name of its file, and its text."""
+    """A scenario ready to be written: the name of its file, its text, and how many steps it has."""
 
     file_name: str
     text: str
+    steps: int
 
 
 def known_flows(folder: Path, target: str) -> list[Known]:
@@ -113,7 +114,7 @@ def write(finding: Finding, folder: Path, target: str, seed: int) -> Written:
     if broken.expect:
         lines += ["expect:", *(f"  {key}: {_flow_style(_named(item, names))}" for key, item in broken.expect.items())]
     digest = hashlib.sha256(json.dumps(flow.as_json()).encode() + target.encode()).hexdigest()[:8]
-    return Written(f"{broken.invariant}-{id_merge}-{digest}.yaml", "\n".join(lines) + "\n")
+    return Written(f"{broken.invariant}-{id_merge}-{digest}.yaml", "\n".join(lines) + "\n", len(steps))
 
 
 def _header(finding: Finding, command: str) -> list[str]:

@@ -205,6 +205,17 @@ class Search:
         return best
 
 
+def combined(result: SearchResult, known: SearchResult) -> SearchResult:
+    """Return the result of a search with what known flows break beside it; of two flows the smaller one counts."""
+    best = {found.broken.invariant: found for found in known.findings}
+    for found in result.findings:
+        other = best.get(found.broken.invariant)
+        if other is None or _size(found.played.flow) <= _size(other.played.flow):
+            best[found.broken.invariant] = found
+    findings = tuple(best[name] for name in INVARIANTS if name in best)
+    return SearchResult(findings, result.explored, result.stopped)
+
+
 def _size(flow: Flow) -> tuple[object, ...]:
     places = [
         (

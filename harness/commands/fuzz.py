@@ -1,0 +1,213 @@
+"""`harness fuzz`: looks for the smallest flow of people and devices that breaks an invariant of identity."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.commands.sources import chosen_settings
+from harness.event import ID_MERGE_SYSTEMS, IdMerge
+from harness.problems import InputError, Problem
+
+if TYPE_CHECKING:
+    from harness.fuzz.configure import Configured
+    from harness.fuzz.search import Finding, SearchResult
+
+
+@click.command("fuzz")
+@click.option("--property", "property_", type=click.Path(path_type=Path), help="Send Edge calls through this property.")
+@click.option(
+    "--template",
+    type=click.Path(path_type=Path),
+    help="The Edge call with placeholders (YAML). Default: inferred from the property.",
+)
+@click.option(
+    "--id-merge",
+    type=click.Choice(ID_MERGE_SYSTEMS),
+    default="simplified",
+    show_default=True,
+    help="The project's ID-merge system.",
+)
+@click.option("--twin", metavar="NAME", help="Without a property: the SDK that sends.  [default: browser]")
+@click.option("--invariant", "invariants", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
+@click.option("--risk", "risks", multiple=True, metavar="NAME", help="What no sender can make up for; see --list.")
+@click.option("--max-examples", type=click.IntRange(min=1), default=1000, show_default=True, help="Most flows to try.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same output.")
+@click.option("--time-budget", metavar="DURATION", help="Stop searching after this long: 30s, 5m.")
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("scenarios/found"),
+    show_default=True,
+    help="Where found flows are written; those that are there are tried first.",
+)
+@click.option("--cluster-limit", type=click.IntRange(min=1), metavar="N", help="Most ids in one cluster in original.")
+@click.option(
+    "--settings", type=click.Path(path_type=Path), help="Settings (YAML). Default: harness.yaml, where there is one."
+)
+@click.option("--list", "as_list", is_flag=True, help="List invariants, twins, risks and placeholders, and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    property_: Path | None,
+    template: Path | None,
+    id_merge: IdMerge,
+    twin: str | None,
+    invariants: tuple[str, ...],
+    risks: tuple[str, ...],
+    max_examples: int,
+    seed: int,
+    time_budget: str | None,
+    save: Path,
+    cluster_limit: int | None,
+    settings: Path | None,
+    as_list: bool,  # noqa: FBT001 - click passes options by name
+    as_json: bool,  # noqa: FBT001
+) -> int:
+    """Look for a flow of people, devices, logins, logouts and retries that breaks an invariant.
+
+    With a property, Edge calls are built from the paths that its data elements read. Without one, an SDK twin sends
+    what Mixpanel's SDKs send. What is found is told as a story and written as a scenario that fails under harness run.
+
+    \b
+    Examples:
+      harness fuzz --property property.yaml --id-merge simplified
+      harness fuzz --id-merge original --twin rudderstack --risk shared
+      harness fuzz --property property.yaml --template call.yaml --max-examples 20000 --time-budget 10m
+
+    \b
+    Exit codes:
+      0  every invariant held in every flow that was tried
+      1  a flow breaks an invariant
+      2  a file or an option is wrong
+      130  stopped by Ctrl-C, with what was found so far
+    """
+    from harness.commands import fuzz_text
+
+    if as_list:
+        click.echo(fuzz_text.catalogue())
+        return 0
+    configured = _configured(property_, template, id_merge, twin, risks, chosen_settings(settings, cluster_limit))
+    target = _target(property_, template, id_merge, twin, risks)
+    result = _searched(configured, invariants, target, save, max_examples, seed, _deadline(time_budget))
+    written = [_written(finding, save, target, seed) for finding in result.findings]
+    if as_json:
+        click.echo(fuzz_text.document(result, written))
+    else:
+        click.echo(fuzz_text.report(configured, result, written, max_examples, seed))
+    if result.stopped == "interrupted":
+        click.echo("stopped", err=True)
+        return 130
+    return 1 if result.findings else 0
+
+
+def _configured(
+    property_: Path | None,
+    template: Path | None,
+    id_merge: IdMerge,
+    twin: str | None,
+    risks: tuple[str, ...],
+    settings: object,
+) -> Configured:
+    from harness.fuzz.configure import DEFAULT_TWIN, property_bench, twin_bench
+    from harness.fuzz.flow import RISKS
+    from harness.ingestion.settings import ProjectSettings
+    from harness.problems import did_you_mean
+
+    problems = [
+        Problem("", None, "--risk", f"{name!r} is no risk", did_you_mean(name, RISKS))
+        for name in risks
+        if name not in RISKS
+    ]
+    if property_ is None and template is not None:
+        problems.append(Problem("", None, "--template", "has no meaning without --property", "Give the property too."))
+    if property_ is not None and twin is not None:
+        problems.append(Problem("", None, "--twin", "has no meaning with --property", "Leave one of the two out."))
+    if problems:
+        raise InputError(problems)
+    chosen = frozenset(name for name in RISKS if name in risks)
+    base = settings if isinstance(settings, ProjectSettings) else ProjectSettings()
+    if property_ is not None:
+        return property_bench(property_, template, id_merge, base, chosen)
+    return twin_bench(twin or DEFAULT_TWIN, id_merge, base, chosen)
+
+
+def _target(
+    property_: Path | None, template: Path | None, id_merge: IdMerge, twin: str | None, risks: tuple[str, ...]
+) -> str:
+    """Return the configuration as a command line: found flows belong to it."""
+    parts = ["harness fuzz"]
+    if property_ is not None:
+        parts.append(f"--property {property_.as_posix()}")
+    if template is not None:
+        parts.append(f"--template {template.as_posix()}")
+    parts.append(f"--id-merge {id_merge}")
+    if twin is not None:
+        parts.append(f"--twin {twin}")
+    return " ".join([*parts, *(f"--risk {name}" for name in sorted(set(risks)))])
+
+
+def _deadline(time_budget: str | None) -> Callable[[], bool]:
+    from time import monotonic
+
+    from harness.clock import parse_duration
+
+    if time_budget is None:
+        return lambda: False
+    try:
+        end = monotonic() + parse_duration(time_budget) / 1_000
+    except ValueError as error:
+        raise InputError([Problem("", None, "--time-budget", str(error), "Units: s, m, h, d.")]) from None
+    return lambda: monotonic() >= end
+
+
+def _searched(
+    configured: Configured,
+    invariants: tuple[str, ...],
+    target: str,
+    save: Path,
+    max_examples: int,
+    seed: int,
+    is_over: Callable[[], bool],
+) -> SearchResult:
+    """Try what is known first; where a flow breaks that this very search would not find, that is the result."""
+    from tempfile import gettempdir
+
+    from harness.fuzz.configure import chosen_invariants
+    from harness.fuzz.machine import keep_notes_in
+    from harness.fuzz.scenario_file import known_flows
+    from harness.fuzz.search import Search, combined
+
+    keep_notes_in(Path(gettempdir()) / "identity-harness")
+    chosen = chosen_invariants(invariants)
+    known = known_flows(save, target)
+    others = [one.flow for one in known if one.found_by != f"{target} --seed {seed}"]
+    if known:
+        click.echo(f"trying {len(known)} known flow{'s' if len(known) > 1 else ''} of {save} first", err=True)
+    first = Search(configured.bench, chosen).replay(others)
+    if first.findings:
+        return first
+    shown = sys.stderr.isatty()
+    with click.progressbar(length=max_examples, label="flows", file=sys.stderr, hidden=not shown) as bar:
+        search = Search(configured.bench, chosen, lambda examples: bar.update(1), is_over)
+        result = search.run(examples=max_examples, seed=seed)
+    own = [one.flow for one in known if one.flow not in others]
+    return combined(result, Search(configured.bench, chosen).replay(own))
+
+
+def _written(finding: Finding, save: Path, target: str, seed: int) -> tuple[Finding, str, int]:
+    """Write a found scenario; return it with its path and how many steps it has."""
+    from harness.fuzz.scenario_file import write
+
+    scenario = write(finding, save, target, seed)
+    path = save / scenario.file_name
+    try:
+        save.mkdir(parents=True, exist_ok=True)
+        path.write_text(scenario.text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        problem = Problem(str(path), None, "", f"can't be written: {error.strerror or error}", "Give --save DIR.")
+        raise InputError([problem]) from None
+    return finding, path.as_posix(), scenario.steps
