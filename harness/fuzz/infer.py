@@ -219,8 +219,12 @@ def _named_types(verb: Verb, pairs: list[tuple[Rule, Condition]]) -> Iterator[st
         if operator == "equals" and not any(pattern.search(right) for pattern in others):
             yield right
         # Where only letter case keeps a standard type out, that is the property's mistake, and not to be made up for.
-        elif operator in ("startsWith", "contains") and not any(right.casefold() in text for text in standards):
+        elif operator == "contains" or (operator == "startsWith" and not _begins_any(standards, right)):
             yield right if _VERB_WORDS[verb].search(right) and right[-1].isalnum() else right + _ENDS[verb]
+
+
+def _begins_any(texts: list[str], beginning: str) -> bool:
+    return any(text.startswith(beginning.casefold()) for text in texts)
 
 
 def _score(text: str, pairs: list[tuple[Rule, Condition]], property_: Property) -> int:

@@ -101,15 +101,15 @@ def write(finding: Finding, folder: Path, target: str, seed: int) -> Written:
         settings["env"] = dict(bench.env)
     lines = [
         *_header(finding, f"{target} --seed {seed}"),
-        f"name: {_scalar(_title(finding))}",
+        f"name: {scalar(_title(finding))}",
         f"id_merge: {id_merge}",
     ]
     if has_edge and bench.property_path is not None:
         path = os.path.relpath(bench.property_path.resolve(), folder.resolve()).replace(os.sep, "/")
-        lines.append(f"property: {_scalar(path)}")
+        lines.append(f"property: {scalar(path)}")
     lines.append(f"settings: {_flow_style(settings)}")
     if names:
-        lines += ["vars:", *(f"  {name}: {_scalar(text)}" for text, name in names.items())]
+        lines += ["vars:", *(f"  {name}: {scalar(text)}" for text, name in names.items())]
     lines += ["steps:", *(line for step in _numbered(steps) for line in _step(step, names))]
     if broken.expect:
         lines += ["expect:", *(f"  {key}: {_flow_style(_named(item, names))}" for key, item in broken.expect.items())]
@@ -197,9 +197,9 @@ def _step(step: Step, names: Mapping[str, str]) -> list[str]:
         return [f"  - advance: {step.text}"]
     if isinstance(step, ResendStep):
         return [f"  - resend: {step.of}"]
-    person = [f"    person: {_scalar(step.person)}"] if step.person is not None else []
+    person = [f"    person: {scalar(step.person)}"] if step.person is not None else []
     if isinstance(step, EventStep):
-        lines = [f"  - event: {_scalar(step.name)}", *person]
+        lines = [f"  - event: {scalar(step.name)}", *person]
         if step.endpoint != "track":
             lines.append(f"    endpoint: {step.endpoint}")
         return lines + _block("properties", _named(dict(step.properties), names), 4)
@@ -213,11 +213,11 @@ def _step(step: Step, names: Mapping[str, str]) -> list[str]:
 def _block(key: str, value: Json, indent: int) -> list[str]:
     """Return a key with its value on one line where that fits, else a line for each key inside."""
     margin = " " * indent
-    line = f"{margin}{_scalar(key)}: {_flow_style(value)}"
+    line = f"{margin}{scalar(key)}: {_flow_style(value)}"
     if len(line) <= _WIDTH or not isinstance(value, dict) or not value:
         return [line]
     return [
-        f"{margin}{_scalar(key)}:",
+        f"{margin}{scalar(key)}:",
         *(row for name, item in value.items() for row in _block(name, item, indent + 2)),
     ]
 
@@ -234,13 +234,13 @@ def _named(value: Json, names: Mapping[str, str]) -> Json:
 
 def _flow_style(value: Json) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(key)}: {_flow_style(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{scalar(key)}: {_flow_style(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow_style, value)) + "]"
-    return _scalar(value)
+    return scalar(value)
 
 
-def _scalar(value: Json) -> str:
+def scalar(value: Json) -> str:
     """Return a value as YAML 1.2: a text without quotes where it can't be taken for anything else."""
     if not isinstance(value, str):
         return json.dumps(value)
