@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+from harness.event import IdMerge
 from harness.fuzz.bench import Bench
 from harness.fuzz.configure import property_bench, twin_bench
 from harness.fuzz.flow import Action, Flow
@@ -31,9 +32,8 @@ def measure() -> list[Row]:
     return [_row(what, bench) for what, bench in benches]
 
 
-def _property(name: str, id_merge: str) -> Bench:
-    system = "original" if id_merge == "original" else "simplified"
-    return property_bench(_PROPERTIES / name, None, system, ProjectSettings(), frozenset()).bench
+def _property(name: str, id_merge: IdMerge) -> Bench:
+    return property_bench(_PROPERTIES / name, None, id_merge, ProjectSettings(), frozenset()).bench
 
 
 def _row(what: str, bench: Bench) -> Row:
@@ -46,7 +46,7 @@ def _row(what: str, bench: Bench) -> Row:
         wish(machine, action)
         search.own_s += perf_counter() - start
 
-    FlowMachine.wish = timed_wish  # type: ignore[method-assign]
+    FlowMachine.wish = timed_wish  # type: ignore[method-assign, assignment]
     try:
         start = perf_counter()
         search.run(examples=EXAMPLES, seed=0)
