@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 
 from harness.event import IdMerge
@@ -35,6 +38,15 @@ every_configuration = pytest.mark.parametrize(
     ],
     ids=_names,
 )
+
+
+@pytest.fixture(autouse=True)
+def untraced() -> Iterator[None]:
+    # Measuring coverage doubles the time of these, and the searches for mistakes run the same lines.
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
 
 
 @every_configuration
