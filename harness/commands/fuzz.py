@@ -15,7 +15,7 @@ from harness.problems import InputError, Problem
 
 if TYPE_CHECKING:
     from harness.fuzz.configure import Configured
-    from harness.fuzz.search import Finding, SearchResult
+    from harness.fuzz.search import Finding, SearchResult, Stopped
 
 
 @click.command("fuzz")
@@ -92,7 +92,7 @@ def command(
         return 0
     configured = _configured(property_, template, id_merge, twin, risks, chosen_settings(settings, cluster_limit))
     target = _target(property_, template, id_merge, twin, risks)
-    result = _searched(configured, invariants, target, save, max_examples, seed, _deadline(time_budget))
+    result = _searched(configured, invariants, target, save, max_examples, seed, _stopper(time_budget))
     written = [_written(finding, save, target, seed) for finding in result.findings]
     if as_json:
         click.echo(fuzz_text.document(result, written))
@@ -150,18 +150,35 @@ def _target(
     return " ".join([*parts, *(f"--risk {name}" for name in sorted(set(risks)))])
 
 
-def _deadline(time_budget: str | None) -> Callable[[], bool]:
+def _stopper(time_budget: str | None) -> Callable[[], Stopped]:
+    """Return what tells why to stop: the time budget is over, or somebody pressed Ctrl-C.
+
+    Ctrl-C is noted and acted upon between two flows, since an exception can be lost wherever Python ignores some.
+    Pressed once more it works as everywhere.
+    """
+    import signal
     from time import monotonic
 
     from harness.clock import parse_duration
 
-    if time_budget is None:
-        return lambda: False
     try:
-        end = monotonic() + parse_duration(time_budget) / 1_000
+        end = float("inf") if time_budget is None else monotonic() + parse_duration(time_budget) / 1_000
     except ValueError as error:
         raise InputError([Problem("", None, "--time-budget", str(error), "Units: s, m, h, d.")]) from None
-    return lambda: monotonic() >= end
+    pressed = []
+
+    def press(number: int, frame: object) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, press)
+
+    def why() -> Stopped:
+        if pressed:
+            return "interrupted"
+        return "time" if monotonic() >= end else ""
+
+    return why
 
 
 def _searched(
@@ -171,17 +188,16 @@ def _searched(
     save: Path,
     max_examples: int,
     seed: int,
-    is_over: Callable[[], bool],
+    stop: Callable[[], Stopped],
 ) -> SearchResult:
     """Try what is known first; where a flow breaks that this very search would not find, that is the result."""
-    from tempfile import gettempdir
+    from tempfile import TemporaryDirectory
 
     from harness.fuzz.configure import chosen_invariants
     from harness.fuzz.machine import keep_notes_in
     from harness.fuzz.scenario_file import known_flows
     from harness.fuzz.search import Search, combined
 
-    keep_notes_in(Path(gettempdir()) / "identity-harness")
     chosen = chosen_invariants(invariants)
     known = known_flows(save, target)
     others = [one.flow for one in known if one.found_by != f"{target} --seed {seed}"]
@@ -191,8 +207,12 @@ def _searched(
     if first.findings:
         return first
     shown = sys.stderr.isatty()
-    with click.progressbar(length=max_examples, label="flows", file=sys.stderr, hidden=not shown) as bar:
-        search = Search(configured.bench, chosen, lambda examples: bar.update(1), is_over)
+    with (
+        TemporaryDirectory() as notes,
+        click.progressbar(length=max_examples, label="flows", file=sys.stderr, hidden=not shown) as bar,
+    ):
+        keep_notes_in(Path(notes))
+        search = Search(configured.bench, chosen, lambda examples: bar.update(1), stop)
         result = search.run(examples=max_examples, seed=seed)
     own = [one.flow for one in known if one.flow not in others]
     return combined(result, Search(configured.bench, chosen).replay(own))

@@ -86,8 +86,12 @@ class InvariantBroken(Exception):  # noqa: N818 - what Hypothesis looks for is a
     """An invariant does not hold for a flow; each invariant has its own kind, so that each is shrunk by itself."""
 
 
-class _TimeOver(BaseException):
+class _StopError(BaseException):
     """Leaves Hypothesis, which would take an ordinary exception for a finding."""
+
+    def __init__(self, why: Stopped) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 _KINDS: Final[dict[str, type[InvariantBroken]]] = {}
@@ -106,7 +110,7 @@ class Search:
         bench: the configuration.
         invariants: what has to hold; None: all of them.
         on_example: is told how many flows were tried, after each.
-        is_over: tells whether the time for the search is over; the wall clock stays outside.
+        stop: tells why the search has to end now, "" for not at all; the wall clock and signals stay outside.
     """
 
     def __init__(
@@ -114,12 +118,12 @@ class Search:
         bench: Bench,
         invariants: Sequence[Invariant] | None = None,
         on_example: Callable[[int], None] = lambda examples: None,
-        is_over: Callable[[], bool] = lambda: False,
+        stop: Callable[[], Stopped] = lambda: "",
     ) -> None:
         self.bench = bench
         self.invariants = tuple(INVARIANTS.values()) if invariants is None else tuple(invariants)
         self.on_example = on_example
-        self.is_over = is_over
+        self.stop = stop
         self.explored = Explored()
         self.best: dict[str, Finding] = {}
         self.most = 0
@@ -138,8 +142,8 @@ class Search:
             explore(machine, examples=examples, start=seed, phases=(Phase.generate, Phase.shrink))
         except KeyboardInterrupt:
             stopped = "interrupted"
-        except _TimeOver:
-            stopped = "time"
+        except _StopError as stop:
+            stopped = stop.why
         except (InvariantBroken, Flaky):
             pass
         except BaseExceptionGroup as group:
@@ -162,8 +166,9 @@ class Search:
         return SearchResult(tuple(found), self.explored, stopped)
 
     def _judge(self, flow: Flow) -> None:
-        if self.is_over():
-            raise _TimeOver
+        why = self.stop()
+        if why:
+            raise _StopError(why)
         if not self.best and self.explored.examples >= self.most:
             # Hypothesis starts some flows more than it counts.
             return

@@ -136,9 +136,12 @@ def test_ctrl_c_leaves_what_was_found_so_far(shell: Shell, as_json: bool) -> Non
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         text=True,
     )
-    time.sleep(4)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        time.sleep(4)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert err == "stopped\n"
     if as_json:

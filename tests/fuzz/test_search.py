@@ -39,7 +39,9 @@ def test_no_more_flows_are_tried_than_were_asked_for() -> None:
 
 def test_a_search_whose_time_is_over_says_so_and_keeps_what_it_has() -> None:
     calls = iter(range(1_000))
-    result = Search(twin("browser", "simplified"), is_over=lambda: next(calls) >= 20).run(examples=500, seed=0)
+    result = Search(twin("browser", "simplified"), stop=lambda: "time" if next(calls) >= 20 else "").run(
+        examples=500, seed=0
+    )
     assert result.stopped == "time"
     assert result.explored.examples == 20
 
