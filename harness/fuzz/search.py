@@ -94,6 +94,11 @@ class _StopError(BaseException):
         self.why = why
 
 
+def _holds_others(error: BaseException) -> bool:
+    """Return whether an exception has others in it than those by which the judge tells of a broken invariant."""
+    return isinstance(error, BaseExceptionGroup) and error.split((InvariantBroken, Flaky))[1] is not None
+
+
 _KINDS: Final[dict[str, type[InvariantBroken]]] = {}
 
 
@@ -144,10 +149,8 @@ class Search:
             stopped = "interrupted"
         except _StopError as stop:
             stopped = stop.why
-        except (InvariantBroken, Flaky):
-            pass
-        except BaseExceptionGroup as group:
-            if group.split((InvariantBroken, Flaky))[1] is not None:
+        except (InvariantBroken, Flaky, BaseExceptionGroup) as error:
+            if not self.best or _holds_others(error):
                 raise
         if stopped != "interrupted":
             self.best = {name: self._tidied(found) for name, found in self.best.items()}

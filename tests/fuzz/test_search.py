@@ -153,3 +153,14 @@ def test_any_text_survives_being_written(tmp_path: Path, name: str) -> None:
     scenario = load_scenario(path, "s.yaml")
     assert isinstance(scenario, Scenario), scenario
     assert scenario.steps[0].properties["x"] == name  # type: ignore[union-attr]
+
+
+def test_a_fault_of_our_own_is_not_taken_for_a_finding() -> None:
+    search = Search(twin("browser", "simplified"))
+
+    def faulty(flow: Flow) -> object:
+        raise ZeroDivisionError
+
+    search._try = faulty  # type: ignore[method-assign, assignment]
+    with pytest.raises(ZeroDivisionError):
+        search.run(examples=10, seed=0)
