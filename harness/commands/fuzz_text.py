@@ -110,8 +110,9 @@ def _finding(finding: Finding, path: str, steps: int) -> Iterator[str]:
 def _explored(explored: Explored) -> Iterator[str]:
     """Yield what was tried, so that nobody trusts an empty search."""
     yield "explored:"
+    more = f"; {explored.shrinking} more to shrink" if explored.shrinking else ""
     rows = [
-        ("flows", f"{explored.examples} tried" + (f", {explored.shrinking} more to shrink" * bool(explored.shrinking))),
+        ("flows", f"{explored.examples} tried, {explored.different} of them different{more}"),
         ("people", _counts({_number(count, "person"): flows for count, flows in sorted(explored.people.items())})),
         ("actions", _counts(explored.actions)),
         ("events", _counts(explored.events)),

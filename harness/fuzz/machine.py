@@ -85,7 +85,7 @@ def explore(machine: type[FlowMachine], *, examples: int, start: int, phases: It
     """
     chosen = settings(
         max_examples=examples,
-        stateful_step_count=LONGEST,
+        stateful_step_count=LONGEST + 1,  # the first one chooses the kind of ids
         database=None,
         deadline=None,
         derandomize=False,

@@ -25,6 +25,7 @@ class Explored:
 
     Attributes:
         examples: how many flows were tried, those of shrinking aside.
+        different: how many of them had not been tried before; the rest of the counts is about these.
         shrinking: how many more were tried to make a found one smaller.
         actions: how often each verb happened.
         events: how many events came out, by what became of them: `accepted`, `duplicate`, `rejected`, `dropped`.
@@ -36,6 +37,7 @@ class Explored:
     """
 
     examples: int = 0
+    different: int = 0
     shrinking: int = 0
     actions: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
@@ -46,9 +48,9 @@ class Explored:
     largest_cluster: int = 0
 
     def note(self, played: Played) -> None:
-        """Take note of one flow."""
+        """Take note of a flow that was not tried before."""
         actions = played.flow.actions
-        self.examples += 1
+        self.different += 1
         self.actions.update([action.verb for action in actions])
         self.people[len(people_of(actions))] += 1
         spots = {(action.device, action.person) for action in actions if action.device and action.person}
@@ -131,6 +133,7 @@ class Search:
         self.stop = stop
         self.explored = Explored()
         self.best: dict[str, Finding] = {}
+        self.judged: dict[Flow, Broken | None] = {}
         self.most = 0
 
     def run(self, *, examples: int, seed: int) -> SearchResult:
@@ -180,13 +183,18 @@ class Search:
             raise _kind(broken.invariant)
 
     def _try(self, flow: Flow) -> Broken | None:
-        played = self.bench.play(flow)
         if self.best:
             self.explored.shrinking += 1
         else:
-            self.explored.note(played)
+            self.explored.examples += 1
             self.on_example(self.explored.examples)
-        broken = first_broken(played, self.invariants)
+        if flow in self.judged:
+            # Different draws often come to the same flow, and equal flows come out equal.
+            return self.judged[flow]
+        played = self.bench.play(flow)
+        if not self.best:
+            self.explored.note(played)
+        broken = self.judged[flow] = first_broken(played, self.invariants)
         if broken is not None:
             self._keep(Finding(played, broken))
         return broken

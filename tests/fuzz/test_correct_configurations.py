@@ -68,6 +68,7 @@ def _survives(bench: Bench, examples: int) -> None:
 
 def _is_no_empty_search(explored: Explored, examples: int, bench: Bench) -> None:
     assert explored.examples == examples
+    assert explored.different > examples / 2
     assert explored.handed_over > examples / 50
     assert sum(flows for people, flows in explored.people.items() if people > 1) > examples / 5
     assert all(explored.actions[verb] > examples / 20 for verb in bench.verbs), explored.actions
