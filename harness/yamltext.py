@@ -17,6 +17,7 @@ from harness.event import Json
 from harness.problems import Problems
 
 MAX_DEPTH = 100
+_TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
 MAX_NODES = 2_000_000
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -68,6 +69,10 @@ def parse_yaml(text: str, problems: Problems) -> Node | None:
         return _Composer(problems).compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        # Newer releases of libyaml have a limit of their own, and look far enough ahead to meet it before ours.
+        if error.problem and "nesting depth" in error.problem:
+            problems.add(mark.line + 1 if mark else None, "", _TOO_DEEP, "Flatten it.")
+            return None
         what = " ".join(part for part in (error.context, error.problem) if part)
         problems.add(mark.line + 1 if mark else None, "", f"is not valid YAML: {what}", "Check indentation and quotes.")
     except yaml.YAMLError as error:
@@ -201,7 +206,7 @@ class _Composer:
     def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent, line: int) -> None:
         self._refuse_tag(event.tag, line)
         if len(self._stack) >= MAX_DEPTH:
-            self._give_up(line, f"is nested more than {MAX_DEPTH} levels deep", "Flatten it.")
+            self._give_up(line, _TOO_DEEP, "Flatten it.")
         top = self._stack[-1] if self._stack else None
         if top is not None and top.is_map and top.key is None:
             self._give_up(line, "uses a list or a map as a key; keys are texts", "Quote the key.")

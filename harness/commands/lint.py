@@ -50,7 +50,7 @@ def command(
     lists_rules: bool,  # noqa: FBT001
     explain: str | None,
 ) -> int:
-    r"""Find what is wrong with properties, event files and scenarios, without sending anything.
+    """Find what is wrong with properties, event files and scenarios, without sending anything.
 
     PATHS are files, or folders that are searched. What a file is shows in what it holds: a property (JSON, YAML
     shorthand, or a folder of API answers or of reactor-downloader), an event file (one event a line; - for standard

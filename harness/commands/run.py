@@ -91,7 +91,10 @@ def command(
 
 
 def _engine_maker(engine: str) -> MakeEngine:
-    from harness.forwarder.turbine.engine import TurbineEngine
+    if engine == "turbine":
+        from harness.forwarder.turbine.engine import TurbineEngine
+
+        return TurbineEngine
     from harness.scenario.runner import built_in
 
-    return TurbineEngine if engine == "turbine" else built_in
+    return built_in

@@ -110,17 +110,14 @@ def history_of_stream(
 ) -> History:
     """Return the history of an event file; for the options see `resolve_stream`."""
     resolved = resolve_stream(lines, id_merge, settings, endpoint=endpoint, strict=strict, now_ms=now_ms)
-    index_of = [0] * len(lines)
-    for index, place in enumerate(resolved.places):
-        index_of[place] = index
     return History(
         resolved.project,
         resolved.project.model,
         last=len(lines) - 1,
-        index_of=index_of.__getitem__,
+        index_of=resolved.order.__getitem__,
         row_of=resolved.places.__getitem__,
         names={index: line.event.name for index, line in enumerate(lines) if isinstance(line.event, Event)},
-        raw=lambda row: _event_of(lines[index_of[row]].event),
+        raw=lambda row: _event_of(lines[resolved.order[row]].event),
     )
 
 

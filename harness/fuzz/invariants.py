@@ -15,11 +15,11 @@ from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, IdMerge, Json
 from harness.fuzz import ids
 from harness.fuzz.bench import Played, partition
 from harness.fuzz.migration import migrated
+from harness.identity.looks import looks_anonymous
 from harness.identity.settings import WARN_SHARE
 from harness.scenario.format import ResendStep, Step
 from harness.scenario.partition import compared, match_people
 from harness.scenario.results import EventRecord, ScenarioResult
-from harness.scenario.why import looks_anonymous
 
 SEEDS: Final = (1, 2)
 """Other seeds of the canonical pick that every flow in original is played under."""

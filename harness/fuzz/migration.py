@@ -11,9 +11,9 @@ from typing import Final
 
 from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, Json
 from harness.fuzz.sender import START_MS
+from harness.identity.looks import looks_anonymous
 from harness.scenario.format import EventStep
 from harness.scenario.results import ScenarioResult
-from harness.scenario.why import looks_anonymous
 
 LINK: Final = "Migrated Link"
 

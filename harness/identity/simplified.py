@@ -5,15 +5,12 @@ Rules follow Mixpanel's documentation (`docs`) and probes of real projects (`obs
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, Endpoint, Event, Json, device_key, id_text
+from harness.identity.looks import looks_anonymous
 from harness.identity.model import KIND_OF_EVENT, Arrival, Caution, Cluster, Decision, IdentityModel
 from harness.identity.settings import IdentitySettings
-
-_ANONYMOUS_LOOK = re.compile(r"[0-9a-f]+(?:-[0-9a-f]+){4}|[0-9]{38}", re.IGNORECASE | re.ASCII)
-"""What ids of devices look like: UUIDs, and the 38 digits of an Adobe ECID."""
 
 
 class SimplifiedModel(IdentityModel):
@@ -100,7 +97,7 @@ class SimplifiedModel(IdentityModel):
     def _from_distinct_id(self, sent: str, at: int) -> tuple[str | None, str | None]:
         if sent.startswith(DEVICE_PREFIX):
             return None, sent[len(DEVICE_PREFIX) :] or None
-        if sent and sent not in self._users and _ANONYMOUS_LOOK.fullmatch(sent):
+        if sent and sent not in self._users and looks_anonymous(sent):
             message = f"the distinct_id {sent!r} has no $device: prefix, so it is a user of its own (a phantom user)"
             self.cautions.append(Caution("simplified.phantom_user", at, (sent,), message))
         return sent or None, None

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, Event, IdMerge, id_text
+from harness.identity.looks import UUID
 from harness.lint.registry import Spot, rule
-from harness.lint.stream import UUID, EventsSubject, Row, ids_on
+from harness.lint.stream import EventsSubject, Row, ids_on
 
 _MIGRATION: Final = "Mixpanel docs, Migrating to Simplified ID Merge"
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from harness.identity.looks import ECID, looks_anonymous
 from harness.lint.registry import Spot, rule
-from harness.lint.stream import ECID, EventsSubject, ids_on, looks_anonymous
+from harness.lint.stream import EventsSubject, ids_on
 
 _DIAGRAM: Final = "decision diagrams of the identity events in the Mixpanel docs"
 _ORIGINAL: Final = "Mixpanel docs, Identifying Users (Original)"

@@ -5,7 +5,6 @@ A row comes from a line of an event file or from a step of a scenario; the same 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,12 +22,6 @@ from harness.scenario.stream import Line, resolve_stream
 
 END_OF_TIME_MS: Final = parse_instant("2100-01-01T00:00:00Z")
 """A time after it is taken for a mistake of the unit."""
-
-UUID: Final = re.compile(r"(?:\$device:)?[0-9a-f]+(?:-[0-9a-f]+){4}", re.IGNORECASE | re.ASCII)
-"""What ids made by SDKs look like."""
-
-ECID: Final = re.compile(r"(?:\$device:)?[0-9]{38}", re.ASCII)
-"""What Adobe's ids of devices look like."""
 
 _ID_FIELDS: Final = ("distinct_id", "$user_id", "$device_id")
 
@@ -129,11 +122,6 @@ def ids_on(event: Event, id_merge: IdMerge) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in found if text))
 
 
-def looks_anonymous(text: str) -> bool:
-    """Return whether an id has the form of an anonymous one."""
-    return text.startswith(DEVICE_PREFIX) or bool(UUID.fullmatch(text) or ECID.fullmatch(text))
-
-
 def id_fields(event: Event) -> Iterator[tuple[str, str]]:
     """Yield the fields of an event that hold one id each, with the id as text; empty ones are left out."""
     names: tuple[str, ...] = _ID_FIELDS
@@ -150,10 +138,8 @@ def stream_of_file(
 ) -> EventsSubject:
     """Return an event file after all of it has arrived; the clock is that of its newest event that makes sense."""
     resolved = resolve_stream(lines, id_merge, settings, endpoint=endpoint, now_ms=_clock(lines, settings))
-    rows = [
-        Row(place, line.number, "", line.event, endpoint)
-        for line, place in sorted(zip(lines, resolved.places, strict=True), key=lambda pair: pair[1])
-    ]
+    arrived = [lines[index] for index in resolved.order]
+    rows = [Row(place, line.number, "", line.event, endpoint) for place, line in enumerate(arrived)]
     return _subject(rows, resolved.project, is_scenario=False)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.event import DEVICE_PREFIX, Json
-from harness.identity.blast import Blast, Use, blast_radius
+from harness.identity.blast import Blast, blast_radius
 from harness.identity.explain import (
     Joined,
     PairExplanation,
@@ -20,7 +20,6 @@ from harness.identity.model import Decision, IdentityModel
 from harness.identity.rules import RULES
 from harness.identity.whatif import Change, Tried, changes_that_join
 from harness.scenario.history import Attempt, History
-from harness.scenario.results import ScenarioResult
 
 _MOST_LISTED: Final = 20
 
@@ -90,16 +89,6 @@ def about_id(history: History, text: str, is_known: KnownUser | None = None) -> 
     )
     largest = max(_blasts(history, text, is_known), key=lambda blast: blast.harm, default=None)
     return ClusterAnswer(text, history.model.resolve(text), members, failed, largest)
-
-
-def blasts_of(result: ScenarioResult, is_known: KnownUser | None = None) -> list[Blast]:
-    """Return for every merged decision of a scenario what it joined for good; for reports."""
-    uses = [
-        Use(event.index, event.received_distinct_id, event.person)
-        for event in result.events
-        if event.person is not None and event.received_distinct_id and event.time_ms is not None
-    ]
-    return blast_radius(result.decisions, uses, is_known)
 
 
 def pair_json(history: History, answer: PairAnswer) -> dict[str, Json]:

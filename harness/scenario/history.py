@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 
 from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, Event, device_key, id_text
 from harness.identity.blast import Use
+from harness.identity.looks import looks_anonymous
 from harness.identity.model import KIND_OF_EVENT, IdentityModel, Kind, build
 from harness.identity.remedies import Sent
 from harness.identity.simplified import named_ids
 from harness.ingestion.project import HOT_SHARD, MixpanelProject, StoredEvent
 from harness.problems import nearest
 from harness.scenario.results import People
-from harness.scenario.why import looks_anonymous
 
 _MOST_COMPARED: Final = 20_000
 

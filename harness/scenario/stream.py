@@ -34,11 +34,13 @@ class Resolved:
         lines: the lines in the order of the file.
         project: the project they went into.
         places: for each line, the index of its row in the project; differs from the order only when shuffled.
+        order: for each row of the project, the index of its line.
     """
 
     lines: Sequence[Line]
     project: MixpanelProject
     places: Sequence[int]
+    order: Sequence[int]
 
 
 def read_stream(raw: bytes) -> list[Line]:
@@ -80,7 +82,7 @@ def resolve_stream(
     places = [0] * len(lines)
     for place, at in enumerate(order):
         places[at] = place
-    return Resolved(lines, project, places)
+    return Resolved(lines, project, places, order)
 
 
 def newest_ms(lines: Sequence[Line], settings: ProjectSettings) -> int:

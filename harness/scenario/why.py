@@ -5,17 +5,15 @@ Only events, decisions and clusters are read; nothing is decided here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, IdMerge
+from harness.identity.looks import ECID, UUID, looks_anonymous
 from harness.identity.model import Decision, IdentityModel
 from harness.scenario.partition import NOBODY, compared
 from harness.scenario.results import EventRecord
 
-_ECID: Final = re.compile(r"(?:\$device:)?[0-9]{38}")
-_UUID: Final = re.compile(r"(?:\$device:)?[0-9a-f]+(?:-[0-9a-f]+){4}", re.IGNORECASE | re.ASCII)
 _VERB: Final = {"identify": "$identify", "alias": "$create_alias", "merge": "$merge", "link": "link"}
 
 
@@ -80,11 +78,6 @@ def _listed(texts: Sequence[str]) -> str:
 def _shown(event: EventRecord, model: IdentityModel) -> str:
     """Return the id that tells people most: in original the canonical one is anybody's guess."""
     return event.received_distinct_id if model.id_merge == "original" else event.distinct_id
-
-
-def looks_anonymous(text: str) -> bool:
-    """Return whether an id looks like one that no person chose: a device, a UUID or an ECID."""
-    return text.startswith(DEVICE_PREFIX) or bool(_UUID.fullmatch(text) or _ECID.fullmatch(text))
 
 
 def _count(group: Sequence[EventRecord]) -> str:
@@ -165,7 +158,7 @@ def _never_connected(a: str, b: str, ids: set[str], model: IdentityModel) -> str
             f"{phantom} came as a distinct_id without $device: in front, so it is a user of its own (a phantom user), "
             "and users never merge in simplified; send it as $device_id"
         )
-    if model.id_merge == "original" and not any(_UUID.fullmatch(text) for text in ids):
+    if model.id_merge == "original" and not any(UUID.fullmatch(text) for text in ids):
         return "nothing ever connected them; send $create_alias, or $merge by /import: $identify takes a UUID only"
     return f"nothing ever connected them; {_connect_advice(model.id_merge)}"
 
@@ -186,7 +179,7 @@ def _advice(decision: Decision, events: Sequence[EventRecord], model: IdentityMo
     if decision.outcome == "ignored":
         return _IGNORED.get((model.id_merge, decision.kind), "this system has no such event")
     if decision.reason == "errAnonDistinctIdNonGUIDForm":
-        kind = "an ECID" if _ECID.fullmatch(anonymous) else f"{anonymous!r}"
+        kind = "an ECID" if ECID.fullmatch(anonymous) else f"{anonymous!r}"
         return f"{kind} is not a UUID; use a UUID (version 4) as the anonymous id, before login and as $anon_id"
     if decision.reason == "errAnonDistinctIdAssignedAlready":
         owner = _owner(anonymous, events, model)

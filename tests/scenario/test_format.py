@@ -183,6 +183,8 @@ def test_all_mistakes_of_a_file_are_told_at_once() -> None:
             b"a%d: &a%d [%s]\n" % (n, n, b",".join([b"*a%d" % (n - 1) if n else b"*a"] * 9)) for n in range(9)
         ), "grows to more than"),
         (b"a: " + b"[" * 10_000, "nested more than"),
+        (b"- " * 10_000, "nested more than"),
+        (b"a: " + b"[" * 101 + b"]" * 101, "nested more than"),
         (b'name: "\\ud800"\nsteps: []\n', "not valid YAML"),
         (b"name: a\nsteps: []\nsettings: {cluster_limit: 1" + b"0" * 5000 + b"}\n", "whole number"),
         (b"name: a\nsteps: [{event: x, properties: {n: 1e999}}]\n", "too large"),
