@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 
 from harness.clock import parse_instant
-from harness.event import Endpoint, Event, IdMerge, NotAnEvent, from_wire
+from harness.event import Endpoint, Event, IdMerge, NotAnEvent
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.settings import ProjectSettings
 from harness.problems import InputError, Problem
+from harness.scenario.explained import history_of_run
 from harness.scenario.format import Scenario, load_scenario
 from harness.scenario.history import History
 from harness.scenario.project_file import read_project_file
@@ -86,17 +87,7 @@ def history_of_scenario(scenario: Scenario, id_merge: IdMerge) -> History:
     if scenario.property_path is not None:
         engine = engine_cache()(scenario.property_path, scenario.environment)
     run = ScenarioRun(scenario, MixpanelProject(id_merge, scenario.settings), engine)
-    result = run.play()
-    return History(
-        run.project,
-        run.project.model,
-        last=len(run.project.rows) - 1,
-        names={event.index: event.name for event in result.events},
-        people={event.index: event.person for event in result.events if event.person is not None},
-        steps={event.index: event.step for event in result.events},
-        raw=lambda row: _event_of(from_wire(run.seen[row].raw)),
-        matched=result.people,
-    )
+    return history_of_run(run, run.play())
 
 
 def history_of_stream(

@@ -73,13 +73,13 @@ class Remedies(NamedTuple):
         model: the model after the stream.
         events: the events around two ids, in order of arrival.
         pair: the two ids.
-        shown: turns the index of an event into the one people know it by.
+        shown: turns the index of an event into the number people know it by, as text.
     """
 
     model: IdentityModel
     events: Sequence[Sent]
     pair: tuple[str, str]
-    shown: Callable[[int], int]
+    shown: Callable[[int], str]
 
     def event(self, at: int) -> str:
         """Return an event for people."""
@@ -313,7 +313,7 @@ def _renamed(model: IdentityModel, event: Event, old: str, new: str) -> Event:
 
 
 def _listed(known: Remedies, indexes: Sequence[int]) -> str:
-    shown = [str(known.shown(at)) for at in indexes[:_MOST_NAMED]]
+    shown = [known.shown(at) for at in indexes[:_MOST_NAMED]]
     if len(indexes) > _MOST_NAMED:
         shown.append(f"{len(indexes) - _MOST_NAMED:,} more")
     if len(shown) == 1:

@@ -69,7 +69,7 @@ def changes_that_join(
     a: str,
     b: str,
     found: PairExplanation,
-    shown: Callable[[int], int] = int,
+    shown: Callable[[int], str] = str,
 ) -> Tried:
     """Return changes that would have made two ids one user: of one event first, then of several, then further events.
 
@@ -79,7 +79,7 @@ def changes_that_join(
         a: an id.
         b: another id, not one user with the first.
         found: why they are two.
-        shown: turns the index of an event into the one people know it by; for the texts.
+        shown: turns the index of an event into the number people know it by, as text.
     """
     replay = _Replay(model, around, (model.spelling(a), model.spelling(b)), found)
     if replay.events is None:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from harness.event import Json
 from harness.report import overview
 from harness.report.cast import cast_of
+from harness.report.chains import chains_of
 from harness.report.graph import after, before
 from harness.report.plain import one_line, plural, shorten, value, visible
 from harness.report.timeline import timeline_of
@@ -79,9 +80,11 @@ def _parts(result: ScenarioResult, detail: Detail) -> dict[str, Json]:
         "most_problems": MOST_PROBLEMS,
         "checks": sorted(result.checks, key=lambda check: check.status != "failed"),
         "timeline": None,
+        "chains": [],
     }
     if detail == "full" and result.steps:
         cast = cast_of(result)
+        parts["chains"] = chains_of(result.explained, cast)
         parts["timeline"] = timeline_of(result, cast)
         parts["before"] = before(result, cast)
         parts["after"] = after(result, cast)

@@ -21,7 +21,7 @@ from harness.scenario.results import (
     StepRecord,
 )
 
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 _DECIMALS: Final = 6
 
 
@@ -65,6 +65,10 @@ def _scenario(result: ScenarioResult) -> dict[str, Json]:
         "events": [_event(event) for event in result.events],
         "decisions": [_decision(decision) for decision in result.decisions],
         "clusters": [_cluster(cluster) for cluster in result.clusters],
+        "explained": [
+            {"about": each.about, "people": list(each.people), "ids": list(each.ids), "explain": each.document}
+            for each in result.explained
+        ],
         "problems": [
             {
                 "file": problem.file,

@@ -73,7 +73,7 @@ def _table(run: RunResult, *, color: bool, width: int | None, detail: Detail) ->
     for place, line in enumerate(drawn[2:]):
         yield line.rstrip()
         if place < len(listed):
-            yield from _details(listed[place], width)
+            yield from details(listed[place], width)
 
 
 def _row(result: ScenarioResult, *, color: bool, width: int | None) -> _Row:
@@ -113,7 +113,8 @@ def _fitted(name: str, file: str, width: int | None) -> tuple[str, str]:
     return shorten(name, left * 3 // 5), shorten_middle(file, left * 2 // 5)
 
 
-def _details(result: ScenarioResult, width: int | None) -> Iterator[str]:
+def details(result: ScenarioResult, width: int | None = None) -> Iterator[str]:
+    """Yield what stands under a scenario that did not pass: what went wrong in one sentence, then each failed check."""
     if result.status == "passed":
         return
     if result.status == "error":

@@ -38,7 +38,7 @@ def collect(paths: Sequence[Path]) -> tuple[list[Found], list[Problem]]:
     problems: list[Problem] = []
     for path in paths:
         if path.is_dir():
-            inside = [file for file in sorted(path.rglob("*.yaml"), key=_order) if not _is_property(file)]
+            inside = [file for file in sorted(path.rglob("*.yaml"), key=_order) if not holds_property(file)]
             if not inside:
                 problems.append(Problem(str(path), None, "", "holds no *.yaml scenario", "`harness new` writes one."))
             for file in inside:
@@ -54,7 +54,8 @@ def _order(path: Path) -> tuple[str, ...]:
     return path.parts
 
 
-def _is_property(path: Path) -> bool:
+def holds_property(path: Path) -> bool:
+    """Return whether a file is a property in shorthand, which a folder of scenarios may hold too."""
     try:
         text = path.read_bytes()[:4_000_000].decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):

@@ -70,7 +70,7 @@ def about_pair(history: History, a: str, b: str, is_known: KnownUser | None = No
     model = history.model
     found = explain_pair(model, a, b)
     if not found.same_user:
-        tried = changes_that_join(model, history.around, a, b, found, history.index_of)
+        tried = changes_that_join(model, history.around, a, b, found, history.place)
         return PairAnswer((a, b), found, tried, (), _rejected_between(history, a, b))
     on_path = {link.decision.event_index for link in found.path}
     blasts = _blasts(history, a, is_known) if on_path else []
@@ -130,9 +130,26 @@ def cluster_json(history: History, answer: ClusterAnswer) -> dict[str, Json]:
 
 def pair_text(history: History, answer: PairAnswer) -> str:
     """Return the same for people."""
-    found, (a, b) = answer.found, answer.ids
-    lines = _joined_lines(history, answer) if found.same_user else _apart_lines(history, answer, a, b)
+    a, b = answer.ids
+    links = _joined_links(history, answer) if answer.found.same_user else _failed_links(history, answer)
+    lines = [f"{a} and {b} are {'one user' if answer.found.same_user else 'two users'}.", *links]
+    lines += _behind_links(history, answer) if answer.found.same_user else _instead_of_links(history, answer)
     return "\n".join(map(_visible, lines))
+
+
+def pair_sentences(history: History, answer: PairAnswer) -> tuple[str, ...]:
+    """Return what there is to say beside the chain: rules, what would have to change, what was joined for good."""
+    found = answer.found
+    if found.same_user:
+        lines = _behind_links(history, answer)
+    else:
+        failed = (*found.nearest, *found.refused, *found.ignored)
+        lines = list(dict.fromkeys(f"Rule: {_rule(made)}" for made in failed[:_MOST_LISTED]))
+        lines += [*_beside_links(history, answer), *_no_change(history, answer)]
+        lines += [
+            f"They would be one user {_change_text(history, one)}." for one in answer.tried.changes[:_MOST_LISTED]
+        ]
+    return tuple(_visible(line.strip()) for line in lines)
 
 
 def cluster_text(history: History, answer: ClusterAnswer) -> str:
@@ -157,11 +174,11 @@ def cluster_text(history: History, answer: ClusterAnswer) -> str:
     return "\n".join(map(_visible, lines))
 
 
-def _joined_lines(history: History, answer: PairAnswer) -> list[str]:
-    (a, b), path = answer.ids, answer.found.path
-    lines = [f"{a} and {b} are one user."]
+def _joined_links(history: History, answer: PairAnswer) -> list[str]:
+    path = answer.found.path
     if not path:
-        return [*lines, "  They are one id."]
+        return ["  They are one id."]
+    lines = []
     for link in path[:_MOST_LISTED]:
         left, right = link.ids
         did = f"joined {left} and {right}"
@@ -170,16 +187,12 @@ def _joined_lines(history: History, answer: PairAnswer) -> list[str]:
         lines.append(f"  {_capital(history.event(link.decision.event_index))} {did}.")
     if len(path) > _MOST_LISTED:
         lines.append(f"  ... and {len(path) - _MOST_LISTED} more links; --json has them all")
-    lines += [f"  Rule: {text}" for text in dict.fromkeys(_rule(link.decision) for link in path)]
-    if history.model.id_merge == "legacy":
-        lines.append("  What arrived under an alias before that event stays another user.")
-    largest = max(answer.blasts, key=lambda blast: blast.harm, default=None)
-    return lines if largest is None else [*lines, f"  {_capital(_blast_text(history, largest))}"]
+    return lines
 
 
-def _apart_lines(history: History, answer: PairAnswer, a: str, b: str) -> list[str]:
-    found, tried = answer.found, answer.tried
-    lines = [f"{a} and {b} are two users."]
+def _failed_links(history: History, answer: PairAnswer) -> list[str]:
+    found = answer.found
+    lines = []
     failed = list(dict.fromkeys((*found.nearest, *found.refused, *found.ignored)))
     if len(found.nearest) > 1:
         lines.append(f"  {len(found.nearest)} events in a row would have joined them:")
@@ -190,18 +203,42 @@ def _apart_lines(history: History, answer: PairAnswer, a: str, b: str) -> list[s
         lines += [f"  {_capital(_failed_text(history, made))}{would}.", f"    Rule: {_rule(made)}"]
     if len(failed) > _MOST_LISTED:
         lines.append(f"  ... and {len(failed) - _MOST_LISTED:,} more; --json has them all")
-    for attempt in answer.rejected[:_MOST_LISTED]:
-        lines.append(f"  {_capital(history.event(attempt.row))} names both, but was rejected: {attempt.error}.")
-    for made in found.one_sided[:_MOST_LISTED]:
-        lines.append(f"  {_capital(_failed_text(history, made))}; it names no second id.")
-    if tried.changes:
-        lines.append("They would be one user:")
-    lines += [f"  {_change_text(history, change)}" for change in tried.changes[:_MOST_LISTED]]
-    if not tried.complete:
-        lines.append("There are too many events around them to try every change.")
-    elif not tried.changes:
-        lines.append(f"No change of these events that was tried makes them one user.{_never(history.model, a, b)}")
     return lines
+
+
+def _behind_links(history: History, answer: PairAnswer) -> list[str]:
+    path = answer.found.path
+    lines = [f"  Rule: {text}" for text in dict.fromkeys(_rule(link.decision) for link in path)]
+    if path and history.model.id_merge == "legacy":
+        lines.append("  What arrived under an alias before that event stays another user.")
+    largest = max(answer.blasts, key=lambda blast: blast.harm, default=None)
+    return lines if largest is None else [*lines, f"  {_capital(_blast_text(history, largest))}"]
+
+
+def _instead_of_links(history: History, answer: PairAnswer) -> list[str]:
+    lines = _beside_links(history, answer)
+    if answer.tried.changes:
+        lines.append("They would be one user:")
+    lines += [f"  {_change_text(history, change)}" for change in answer.tried.changes[:_MOST_LISTED]]
+    return [*lines, *_no_change(history, answer)]
+
+
+def _beside_links(history: History, answer: PairAnswer) -> list[str]:
+    lines = [
+        f"  {_capital(history.event(attempt.row))} names both, but was rejected: {attempt.error}."
+        for attempt in answer.rejected[:_MOST_LISTED]
+    ]
+    one_sided = answer.found.one_sided[:_MOST_LISTED]
+    return lines + [f"  {_capital(_failed_text(history, made))}; it names no second id." for made in one_sided]
+
+
+def _no_change(history: History, answer: PairAnswer) -> list[str]:
+    if not answer.tried.complete:
+        return ["There are too many events around them to try every change."]
+    if answer.tried.changes:
+        return []
+    a, b = answer.ids
+    return [f"No change of these events that was tried makes them one user.{_never(history.model, a, b)}"]
 
 
 def _never(model: IdentityModel, a: str, b: str) -> str:

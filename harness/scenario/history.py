@@ -73,6 +73,11 @@ class History:
             model.add(event, index=stored.event_index, endpoint=stored.endpoint, arrival_ms=stored.arrived_ms)
         return replace(self, model=model, last=last, _received=[])
 
+    def place(self, row: int) -> str:
+        """Return the number people know an event by: its index, in a scenario with the step that sent it."""
+        step = self.steps.get(row)
+        return f"{self.index_of(row)}" + ("" if step is None else f" (step {step})")
+
     def event(self, row: int) -> str:
         """Return an event in a few words: its index, its name, its step and its person where they are known."""
         index, person, step = self.index_of(row), self.people.get(row), self.steps.get(row)

@@ -14,6 +14,7 @@ from harness.problems import Problem
 
 ScenarioStatus: TypeAlias = Literal["passed", "failed", "known_failure", "error"]
 CheckStatus: TypeAlias = Literal["passed", "failed"]
+LinkKind: TypeAlias = Literal["merged", "same", "refused", "ignored", "nothing"]
 EventStatus: TypeAlias = Literal["accepted", "duplicate", "rejected", "dropped"]
 StepKind: TypeAlias = Literal["event", "edge", "advance", "resend"]
 RuleStatus: TypeAlias = Literal["success", "condition_not_met", "failed"]
@@ -147,6 +148,49 @@ class ClusterRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainedLink:
+    """One link of an explanation's chain.
+
+    Attributes:
+        kind: `merged` by a decision; `same`: one user by decisions that are not the point; `refused` or `ignored`;
+            `nothing`: nothing ever connected the two.
+        ids: its two ids, in the direction of the chain.
+        index: the event behind it, as decisions cite it; None for `same` and `nothing`.
+        text: the event, or what there is instead, in a few words.
+        reason: Mixpanel's own reason of a refusal; "" where there is none.
+    """
+
+    kind: LinkKind
+    ids: tuple[str, str]
+    index: int | None
+    text: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why two ids of a scenario are, or are not, one user: what `harness explain` says of them.
+
+    Attributes:
+        about: what asked for it: a person who is `split`, people who are `mixed`, or the failed check.
+        people: the person who is split, or the two who are mixed; empty for a check.
+        ids: the two ids.
+        same_user: whether they are one user.
+        chain: from the first id to the second: the links that joined them, or the shortest way that failed.
+        sentences: the rules, what would have to change, and what was joined for good.
+        document: all of it, as `harness explain --json` prints it.
+    """
+
+    about: str
+    people: tuple[str, ...]
+    ids: tuple[str, str]
+    same_user: bool
+    chain: tuple[ExplainedLink, ...]
+    sentences: tuple[str, ...]
+    document: Json
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """The people of a scenario against the users that came out.
 
@@ -235,6 +279,7 @@ class ScenarioResult:
         quality: how well users match people.
         known_failure: why the flow is expected to fail today, or None.
         headline: one sentence for people: what went wrong; "" when all held.
+        explained: why people are split or mixed and ids that a check names are one user or not, as `explain` says it.
         problems: what is wrong with the file; only for status error.
     """
 
@@ -253,6 +298,7 @@ class ScenarioResult:
     quality: Quality = Quality()
     known_failure: str | None = None
     headline: str = ""
+    explained: tuple[Explained, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 

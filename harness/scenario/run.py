@@ -128,7 +128,7 @@ class ScenarioRun:
             self.notes.append(f"a request went to {host or request.url}, which is not Mixpanel")
             return Response()
         before = len(self.project.rows)
-        answer = self.project.handle(_wire_request(request), self.now_ms)
+        answer = self.project.handle(wire_request(request), self.now_ms)
         rows = _rows_of(request.body)
         arrived = len(self.project.rows) - before
         endpoint: Endpoint = "import" if "/import" in url.path else "track"
@@ -208,7 +208,8 @@ def _edge_title(step: EdgeStep) -> str:
     return kind if isinstance(kind, str) and kind else "Edge call"
 
 
-def _wire_request(request: Request) -> WireRequest:
+def wire_request(request: Request) -> WireRequest:
+    """Return the request of a rule as it arrives at Mixpanel's door."""
     url = urlsplit(request.url)
     return WireRequest(
         method=request.method,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -14,6 +15,7 @@ from harness.ingestion.project import MixpanelProject
 from harness.ingestion.settings import ProjectSettings
 from harness.problems import InputError, Problem
 from harness.scenario.collect import collect, matcher
+from harness.scenario.explained import explained, history_of_run
 from harness.scenario.format import Scenario, load_scenario
 from harness.scenario.results import RunResult, ScenarioResult
 from harness.scenario.run import ScenarioRun
@@ -84,7 +86,11 @@ def run_scenario(scenario: Scenario, id_merge: IdMerge, engines: Engines | None 
             engine = (engines or engine_cache())(scenario.property_path, scenario.environment)
         except InputError as error:
             return _unreadable(scenario.file, error.problems, scenario.name, id_merge)
-    return ScenarioRun(scenario, MixpanelProject(id_merge, scenario.settings), engine).play()
+    run = ScenarioRun(scenario, MixpanelProject(id_merge, scenario.settings), engine)
+    result = run.play()
+    if not result.people.split and not result.people.mixed and all(one.status == "passed" for one in result.checks):
+        return result
+    return replace(result, explained=explained(history_of_run(run, result), result))
 
 
 def systems_of(scenario: Scenario, id_merge: IdMerge | None, *, named: bool) -> tuple[IdMerge, ...]:

@@ -204,7 +204,7 @@ def test_every_change_that_is_told_joins_when_the_whole_stream_is_replayed(
             continue
         replay = whatif._Replay(model, around(stream), (a, b), found)
         assert replay.events is not None
-        known = Remedies(model, replay.events, (a, b), int)
+        known = Remedies(model, replay.events, (a, b), str)
         for edits in whatif._attempts(known, found):
             change = replay.attempt(edits)
             fresh, pair = whole(model, stream, edits, (a, b))
