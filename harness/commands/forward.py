@@ -62,15 +62,23 @@ def command(
     call says what the destination answers, by default 200.
 
     --engine turbine runs Adobe's own engine in Node 18 or newer; its packages are installed into your cache folder the
-    first time. --engine both runs both: where they differ, it prints the differences instead and ends with 1. One
-    difference is known and stays: where data elements go round in a circle, Adobe's engine does not come back and takes
-    all rules of the call along, and ours fails the one rule.
+    first time. --engine both runs both: where they differ, it prints the differences instead and ends with 1. Some
+    differences are known and stay: Adobe's engine does not come back from a circle of data elements or from endless code
+    and takes all rules of the call along, where ours fails the one rule; only there custom code has all of Node; and
+    random numbers, the text of a function, stacks and what code leaves behind in built-in objects differ.
 
     \b
     Examples:
       echo '{"event": {"xdm": {"eventType": "login"}, "data": {"email": "ana@example.com"}}}' > calls.jsonl
       harness forward property.yaml calls.jsonl --json
       harness forward property.yaml calls.jsonl --engine both
+
+    \b
+    Exit codes:
+      0  every call was run; a rule that failed is part of the result
+      1  --engine both: the engines differ
+      2  a file or an option is wrong
+      3  Adobe's engine can't be had: no Node, or its packages can't be installed
     """
     property_, calls = _read_input(property_path, calls_path, environment, secrets_path)
     _note_unknown_rules(property_, calls)

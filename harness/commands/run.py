@@ -66,6 +66,7 @@ def command(
       0  every scenario passed, or failed as announced by its known_failure
       1  a scenario failed
       2  a file or an option is wrong; the other files still run
+      3  --engine turbine: Adobe's engine can't be had
     """
     from harness.report import jsonreport, terminal, write
     from harness.scenario.project_file import read_project_file

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
 
 Message: TypeAlias = dict[str, Any]
 
-_IS_WINDOWS: Final = os.name == "nt"  # where nothing but a thread can wait for a pipe
 _KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH", "SYSTEMROOT")
 _FIXED_VARIABLES: Final = {"TZ": "UTC", "LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
 
@@ -68,37 +67,41 @@ class NodeProcess:
 
     def ask(self, message: Message, deadline: float) -> Message:
         """Send a message and return what comes back (see `receive`)."""
-        try:
-            self._to.write(json.dumps(message).encode("ascii") + b"\n")
-            self._to.flush()
-        except (OSError, ValueError):
-            raise self._lost(too_late=False) from None
+        with self._watched(deadline) as expired:
+            try:
+                self._to.write(json.dumps(message).encode("ascii") + b"\n")
+                self._to.flush()
+            except (OSError, ValueError):
+                raise self._lost(too_late=expired.is_set()) from None
         return self.receive(deadline)
 
     def receive(self, deadline: float) -> Message:
         """Return the next message.
 
         Args:
-            deadline: until when to wait for it, in `time.monotonic()`; then the process is ended.
+            deadline: until when to wait for it, to its last byte, in `time.monotonic()`; then the process is ended.
 
         Raises:
             LostError: when there is none; the process is gone.
         """
-        seconds = max(deadline - time.monotonic(), 0.0)
-        expired = threading.Event()
-        alarm = threading.Timer(seconds, self._expire, [expired]) if _IS_WINDOWS else None
-        if alarm is not None:
-            alarm.start()
-        elif not select.select([self._from], [], [], seconds)[0]:
-            self._expire(expired)
-        try:
-            message: Message = json.loads(self._from.readline())
-        except ValueError:
-            raise self._lost(too_late=expired.is_set()) from None
-        finally:
-            if alarm is not None:
-                alarm.cancel()
+        with self._watched(deadline) as expired:
+            try:
+                message: Message = json.loads(self._from.readline())
+            except ValueError:
+                raise self._lost(too_late=expired.is_set()) from None
         return message
+
+    @contextmanager
+    def _watched(self, deadline: float) -> Iterator[threading.Event]:
+        """End the process when what is done here is not done in time; the event tells that it was."""
+        expired = threading.Event()
+        alarm = threading.Timer(max(deadline - time.monotonic(), 0.0), self._expire, [expired])
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield expired
+        finally:
+            alarm.cancel()
 
     def _expire(self, expired: threading.Event) -> None:
         expired.set()
