@@ -63,9 +63,9 @@ def command(
 
     --engine turbine runs Adobe's own engine in Node 18 or newer; its packages are installed into your cache folder the
     first time. --engine both runs both: where they differ, it prints the differences instead and ends with 1. Some
-    differences are known and stay: Adobe's engine does not come back from a circle of data elements or from endless code
-    and takes all rules of the call along, where ours fails the one rule; only there custom code has all of Node; and
-    random numbers, the text of a function, stacks and what code leaves behind in built-in objects differ.
+    differences are known and stay: Adobe's engine does not come back from a circle of data elements or from endless
+    code and takes all rules of the call along, where ours fails the one rule; only there custom code has all of Node;
+    and random numbers, the text of a function, stacks and what code leaves behind in built-in objects differ.
 
     \b
     Examples:
