@@ -26,6 +26,8 @@ COMMANDS: Final[dict[str, str]] = {
     "property": "Show what a property does, or what a change of it does to identity.",
     "fuzz": "Look for a flow of people and devices that breaks identity.",
     "lint": "Find what is wrong with a property, an event file or a scenario.",
+    "serve": "Run a local Mixpanel that real SDKs talk to.",
+    "generate": "Make up a labelled history of any size, to try the tool with.",
     "new": "Write a commented example scenario and property to start from.",
 }
 """Every command with its line in the overview; the module `harness.commands.<name>` holds it as `command`."""
