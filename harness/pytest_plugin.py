@@ -8,7 +8,8 @@ fast as without it; `-p no:harness` leaves the plugin out.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from harness.event import IdMerge
     from harness.ingestion.settings import ProjectSettings
-    from harness.problems import Problem
+    from harness.problems import HarnessError
     from harness.scenario.format import Scenario
     from harness.scenario.results import ScenarioResult
     from harness.scenario.runner import Engines
@@ -94,7 +95,7 @@ class ScenarioFile(pytest.File):
 
         scenario = load_scenario(self.path, _shown(self.path, self.config), _settings_for(self))
         if isinstance(scenario, list):
-            raise self.CollectError(_listed(scenario))
+            raise self.CollectError("\n".join(map(str, scenario)))
         for system in systems_of(scenario, None, named=True):
             yield ScenarioTest.from_parent(self, name=system, scenario=scenario, id_merge=system)
 
@@ -107,25 +108,29 @@ class ScenarioTest(pytest.Item):
     """One scenario under one ID-merge system."""
 
     def __init__(self, *, scenario: Scenario, id_merge: IdMerge, **others: Any) -> None:
+        from harness.report.plain import one_line
+
         super().__init__(**others)
         self.scenario = scenario
         self.id_merge = id_merge
         self.extra_keyword_matches.add(scenario.name)
-        self.user_properties.append(("scenario", scenario.name))
+        self.headline = f"{one_line(scenario.name)} ({id_merge})"
+        self.user_properties.append(("scenario", one_line(scenario.name)))
         self.add_marker(pytest.mark.scenario)
         if scenario.known_failure is not None:
-            self.add_marker(pytest.mark.xfail(reason=scenario.known_failure, raises=KnownFailure, strict=True))
+            reason = one_line(scenario.known_failure)
+            self.add_marker(pytest.mark.xfail(reason=reason, raises=KnownFailure, strict=True))
 
     def setup(self) -> None:
-        """Load the property: one that can't be read is an error of this test, not a failure of the flow."""
+        """Load the property; one that can't be read is an error of this test, not a failure of the flow."""
         if self.scenario.property_path is None:
             return
-        from harness.problems import InputError
+        from harness.problems import HarnessError
 
         try:
             _engines(self.config)(self.scenario.property_path, self.scenario.environment)
-        except InputError as error:
-            raise ScenarioError(_listed(error.problems)) from None
+        except HarnessError as error:
+            pytest.fail(_told(error, self.config), pytrace=False)
 
     def runtest(self) -> None:
         """Run the scenario; it fails where `harness run` says so."""
@@ -141,7 +146,7 @@ class ScenarioTest(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return what went wrong, without any traceback."""
-        if not isinstance(excinfo.value, (ScenarioFailed, ScenarioError)):
+        if not isinstance(excinfo.value, ScenarioFailed):
             return super().repr_failure(excinfo, style)
         shown = excinfo.getrepr(style="value")
         if shown.reprcrash is not None:
@@ -152,7 +157,7 @@ class ScenarioTest(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where the test is, and its headline among the failures."""
-        return self.path, 0, f"{self.scenario.name} ({self.id_merge})"
+        return self.path, 0, self.headline
 
 
 class ScenarioFailed(Exception):  # noqa: N818 - a failed check is no mistake of the program
@@ -163,12 +168,13 @@ class KnownFailure(ScenarioFailed):
     """A check failed, as the file announces."""
 
 
-class ScenarioError(Exception):
-    """The scenario can't be run."""
+def _told(error: HarnessError, config: pytest.Config) -> str:
+    """Return what a mistake is, with the paths of files as people find them."""
+    from harness.problems import InputError
 
-
-def _listed(problems: Iterable[Problem]) -> str:
-    return "\n".join(map(str, problems))
+    if not isinstance(error, InputError):
+        return str(error)
+    return "\n".join(str(replace(one, file=_shown(Path(one.file), config))) for one in error.problems)
 
 
 def _shown(path: Path, config: pytest.Config) -> str:
@@ -227,12 +233,12 @@ def _settings(config: pytest.Config) -> ProjectSettings:
 
 
 def _settings_for(collector: pytest.Collector) -> ProjectSettings:
-    from harness.problems import InputError
+    from harness.problems import HarnessError
 
     try:
         return _settings(collector.config)
-    except InputError as error:
-        raise collector.CollectError(_listed(error.problems)) from None
+    except HarnessError as error:
+        raise collector.CollectError(_told(error, collector.config)) from None
 
 
 @pytest.fixture

@@ -266,6 +266,8 @@ def _event(raw: Json) -> Event | None:
 
 def _rejected(project: MixpanelProject, history: History) -> list[str]:
     """Return what became of rows that are not there, which is often why ids are apart."""
+    if not project.rows:
+        return ["Nothing has arrived at this project."]
     lost = [row for row in project.rows if row.status != "accepted"]
     lines = [
         f"E{history.event(row.event_index)[1:]} was {row.status}: {error.message}."
