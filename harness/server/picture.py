@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, Json
 from harness.identity.looks import looks_anonymous
 from harness.identity.model import Decision
+from harness.identity.rules import RULES
 from harness.ingestion.project import MixpanelProject
 from harness.server.sessions import Session
 
@@ -191,11 +192,20 @@ class _Clusters:
 
     def _failed(self, key: Hashable) -> Iterable[_Attempt]:
         """Yield what runs from a cluster to others: refused and ignored links, in legacy aliases too."""
+        ignored: list[tuple[frozenset[Hashable], _Attempt]] = []
+        decided: set[frozenset[Hashable]] = set()
         for text in self.ids[key]:
             for attempt in self._index.attempts.get(text, {}).values():
-                ids = list(filter(None, attempt.decision.ids))
-                if attempt.decision.outcome != "already" and len({self._key(each) for each in ids}) > 1:
+                ends = frozenset(self._key(each) for each in attempt.decision.ids if each)
+                if attempt.decision.outcome == "already" or len(ends) < 2:
+                    continue
+                if attempt.decision.outcome == "ignored":
+                    ignored.append((ends, attempt))
+                else:
+                    decided.add(ends)
                     yield attempt
+        # Where a link was refused, an identity event between the same two has nothing to add.
+        yield from (attempt for ends, attempt in ignored if ends not in decided)
 
     def _group(self, together: Sequence[Hashable], search: str) -> Json:
         inside = set(together)
@@ -266,7 +276,7 @@ def _link(attempt: _Attempt) -> Json:
         "outcome": decision.outcome,
         "reason": decision.reason,
         "description": decision.description,
-        "rule": decision.rule,
+        "why": RULES[decision.rule].text,
         "index": decision.event_index,
         "times": attempt.times,
     }

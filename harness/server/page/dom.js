@@ -26,7 +26,7 @@ function filled(node, attributes, children) {
       node.setAttribute(name, value === true ? "" : String(value));
     }
   }
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child !== null && child !== undefined && child !== false) {
       node.append(child instanceof Node ? child : shown(child));
     }
@@ -36,6 +36,10 @@ function filled(node, attributes, children) {
 
 export function id(text) {
   return html("bdi", {}, html("code", { class: "id" }, text));
+}
+
+export function lineBreak() {
+  return document.createTextNode("\n");
 }
 
 // Puts nodes into a list with as few changes as possible: a node whose key stays keeps its focus and its state.

@@ -6,6 +6,7 @@ import { count, shortened, svg } from "./dom.js";
 const ROW = 28;
 const HEAD = 50;
 const FOOT = 8;
+const ALONE = 56;
 const GAP = 14;
 const LABEL = 32;
 const LANE = 11;
@@ -65,7 +66,17 @@ export function summary(group) {
   return [...who, ...failed].join(". ");
 }
 
+// An id that is alone needs no title: it is one.
+function isAlone(cluster) {
+  return cluster.ids.length === 1 && cluster.hidden === 0;
+}
+
+function headOf(cluster) {
+  return isAlone(cluster) ? 6 : HEAD;
+}
+
 function cardHeight(cluster) {
+  if (isAlone(cluster)) return ALONE;
   return HEAD + (cluster.ids.length + (cluster.hidden ? 1 : 0)) * ROW + FOOT;
 }
 
@@ -92,7 +103,7 @@ function card(cluster, y, width, idMerge, places, at) {
   const events = count(cluster.events, "event");
   const ids = count(cluster.ids.length + cluster.hidden, "id");
   const rows = cluster.ids.map((each, place) => {
-    const middle = y + HEAD + place * ROW + ROW / 2;
+    const middle = y + headOf(cluster) + place * ROW + ROW / 2;
     places.set(each.id, { x: width, y: middle });
     const canonical = each.id === cluster.canonical && cluster.ids.length + cluster.hidden > 1;
     return node(each, dotX, middle, width, Math.floor(room / CODE_CELL), canonical);
@@ -100,14 +111,18 @@ function card(cluster, y, width, idMerge, places, at) {
   const more = cluster.hidden
     ? svg("text", { class: "more", x: dotX + 16, y: y + HEAD + cluster.ids.length * ROW + 18 }, `and ${count(cluster.hidden, "more id")}`)
     : null;
-  const title = cluster.events || cluster.ids.length + cluster.hidden > 1 ? cluster.canonical : `${cluster.canonical}`;
+  const facts = isAlone(cluster)
+    ? svg("text", { class: "facts", x: dotX + 16, y: y + 45 }, events)
+    : [
+        svg("text", { class: "who", x: 20, y: y + 23 }, shortened(cluster.canonical, Math.floor((width - 32) / TEXT_CELL))),
+        svg("text", { class: "facts", x: 20, y: y + 40 }, `${ids} · ${events}`),
+      ];
   return svg(
     "g",
     { class: `card ${hue(cluster.canonical)}`, "data-card": at },
     svg("rect", { class: "frame", x: 0.5, y: y + 0.5, width: width - 1, height: height - 1, rx: 10 }),
     svg("path", { class: "stripe", d: `M10 ${y + 0.5}h-1a8.5 8.5 0 0 0 -8.5 8.5v${height - 18}a8.5 8.5 0 0 0 8.5 8.5h1a6 6 0 0 1 -5 -6v${12 - height + 1}a6 6 0 0 1 5 -6z` }),
-    svg("text", { class: "who", x: 20, y: y + 23 }, shortened(title, Math.floor((width - 32) / TEXT_CELL))),
-    svg("text", { class: "facts", x: 20, y: y + 40 }, `${ids} · ${events}`),
+    facts,
     arcs.list.map((arc) => drawnArc(arc, cluster, y, dotX, idMerge)),
     rows,
     more,
@@ -164,7 +179,7 @@ function across(group, arrivals, places, cardWidth, height) {
   const parts = [];
   const tops = new Map();
   for (const [at, list] of arrivals) {
-    const cardTop = at === "inside" ? null : Math.min(...group.clusters[at].ids.map((each) => places.get(each.id).y)) - HEAD - ROW / 2;
+    const cardTop = at === "inside" ? null : Math.min(...group.clusters[at].ids.map((each) => places.get(each.id).y)) - headOf(group.clusters[at]) - ROW / 2;
     list.forEach(({ link, lane, ends }, place) => {
       const y = at === "inside" ? height - (list.length - place) * LABEL + 4 : cardTop - (list.length - place) * LABEL;
       const x = cardWidth + 8 + (Math.min(lane, 5) + 0.5) * LANE;
@@ -217,6 +232,6 @@ function words(link, y, width) {
     { class: `words ${link.outcome}` },
     svg("title", {}, `${link.ids.join(" and ")}: ${linkText(link)}`),
     svg("text", { x: 10, y: y + 12 }, shortened(`${nameOf(link)} ${verb} at event ${link.index}${times}`, cells)),
-    svg("text", { class: "reason", x: 10, y: y + 26 }, shortened(link.reason ?? link.rule, cells)),
+    svg("text", { class: link.reason ? "reason" : "why", x: 10, y: y + 26 }, shortened(link.reason ?? link.why, cells)),
   );
 }

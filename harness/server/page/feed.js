@@ -1,10 +1,10 @@
 // What arrived, newest first: a page of rows, each of which opens to what was sent and what became of it.
 
-import { arrange, count, html, id, shown } from "./dom.js";
+import { arrange, count, html, id, lineBreak } from "./dom.js";
 import { hue } from "./drawing.js";
 import { ask } from "./server.js";
 
-const SIZE = 50;
+const SIZE = 40;
 const LONGEST = 20_000;
 const EVENTS = { identify: "$identify", alias: "$create_alias", merge: "$merge", link: "both ids" };
 
@@ -95,7 +95,7 @@ export class Feed {
 function eventRow(row, explain) {
   const isRejected = row.status === "rejected";
   const time = isRejected ? null : html("time", { datetime: row.arrived }, row.arrived.slice(11, 19));
-  const name = row.event === null || row.event === undefined ? "no event" : row.event;
+  const name = typeof row.event === "string" && row.event.trim() ? row.event : html("i", {}, "no name");
   const summary = html(
     "summary",
     {},
@@ -145,7 +145,7 @@ function eventBody(row, explain) {
       row.received_distinct_id === row.distinct_id ? null : fact("Arrived as", id(row.received_distinct_id)),
       fact("Route", `/${row.endpoint}`),
       fact("Happened", row.time),
-      row.decision ? fact("Decision", [verdict(row.decision), " ", row.decision.description, ` (${row.decision.rule}, ${row.decision.evidence})`]) : null,
+      row.decision ? fact("Decision", verdict(row.decision), ` ${row.decision.description} (${row.decision.rule}, ${row.decision.evidence})`) : null,
       row.cautions.map((caution) => fact("Warning", caution.message)),
     ),
     source(row.properties),
@@ -171,11 +171,7 @@ function source(value) {
   const text = JSON.stringify(value, null, 2) ?? "";
   const cut = text.length > LONGEST ? `${text.slice(0, LONGEST)}\n…` : text;
   // Line breaks are ours; whatever else can't be seen is spelled out.
-  return html("pre", { tabindex: "0", "aria-label": "As it came" }, ...cut.split("\n").flatMap((line, at) => (at ? [lineBreak(), shown(line)] : [shown(line)])));
-}
-
-function lineBreak() {
-  return document.createTextNode("\n");
+  return html("pre", { tabindex: "0", "aria-label": "As it came" }, cut.split("\n").map((line, at) => [at ? lineBreak() : null, line]));
 }
 
 function decisionRow(row, explain) {

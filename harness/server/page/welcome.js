@@ -1,14 +1,14 @@
 // What an empty server says: where to send to, from each SDK.
 
-import { html } from "./dom.js";
+import { html, lineBreak } from "./dom.js";
 import { sessionToken } from "./server.js";
 
 function samples(origin, host, port, token) {
   return [
-    ["Browser", `mixpanel.init("${token}", {api_host: "${origin}"});\nmixpanel.track("Page View");`],
-    ["Python", `consumer = mixpanel.BufferedConsumer(\n    events_url="${origin}/track", people_url="${origin}/engage",\n    import_url="${origin}/import", groups_url="${origin}/groups")\nmixpanel.Mixpanel("${token}", consumer).track("ana", "Page View")\nconsumer.flush()`],
-    ["Node", `const mixpanel = Mixpanel.init("${token}",\n  {protocol: "http", host: "${host}", port: ${port}});\nmixpanel.track("Page View", {distinct_id: "ana"});`],
-    ["Shell", `curl ${origin}/track -H 'content-type: application/json' \\\n  -d '[{"event": "Page View", "properties": {"token": "${token}", "distinct_id": "ana"}}]'`],
+    ["Browser", `mixpanel.init("${token}", {\n  api_host: "${origin}"\n});\nmixpanel.track("Page View");`],
+    ["Node", `const mixpanel = Mixpanel.init("${token}", {\n  protocol: "http",\n  host: "${host}",\n  port: ${port}\n});\nmixpanel.track("Page View", {distinct_id: "ana"});`],
+    ["Python", `consumer = mixpanel.Consumer(\n  events_url="${origin}/track",\n  people_url="${origin}/engage",\n  groups_url="${origin}/groups",\n  import_url="${origin}/import",\n)\nmp = mixpanel.Mixpanel("${token}", consumer)\nmp.track("ana", "Page View")`],
+    ["Shell", `curl ${origin}/track \\\n  -H 'content-type: application/json' \\\n  -d '[{"event": "Page View",\n        "properties": {"token": "${token}",\n                       "distinct_id": "ana"}}]'`],
   ];
 }
 
@@ -22,11 +22,11 @@ export function welcome() {
     html(
       "div",
       { class: "samples" },
-      shown.map(([name, code]) => html("figure", {}, html("figcaption", {}, name), html("pre", { tabindex: "0", "aria-label": name }, ...lines(code)))),
+      shown.map(([name, code]) => html("figure", {}, html("figcaption", {}, name), html("pre", { tabindex: "0", "aria-label": name }, lines(code)))),
     ),
   ];
 }
 
 function lines(code) {
-  return code.split("\n").flatMap((line, at) => (at ? [document.createTextNode("\n"), line] : [line]));
+  return code.split("\n").map((line, at) => [at ? lineBreak() : null, line]);
 }
