@@ -109,8 +109,8 @@ def merged_pairs(prediction: Prediction, found: Found, groups: Groups) -> Iterat
                 decisions[user_of[one]].append((decision, one, other))
     pairs = _Pairs(prediction, found, "separate")
     for user, parts in merged.items():
-        for decision, one, other in decisions[user]:
-            yield from pairs.across(one, other, decision.ids, decision)
+        for decision, part, other_part in decisions[user]:
+            yield from pairs.across(part, other_part, decision.ids, decision)
         yield from pairs.rest(parts)
 
 

@@ -45,6 +45,9 @@ _WITHOUT_EFFECT: Final = frozenset(
 )
 """Switches that change neither who is one user nor what is stored."""
 
+_OF_SYSTEM: Final = {"cluster_limit": "original"}
+"""Switches of one system that its name does not begin."""
+
 _MOST_FOR_PAIRS: Final = 20_000
 _MOST_PAIRS: Final = 60
 
@@ -86,7 +89,7 @@ def explain(
     settings: ProjectSettings,
     found: Found,
     told: Comparison,
-    on_try: Callable[[str], None] = lambda name: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> list[Explanation]:
     """Return what explains the differences, the best first; empty where nothing does, or nothing differs.
 
@@ -96,10 +99,11 @@ def explain(
         settings: its settings.
         found: what the export shows.
         told: the comparison of the two.
-        on_try: called before each replay with what is tried.
+        tell: takes a line of progress before each replay, where one takes its time.
     """
     if not (told.differ or told.renamed or told.rejected_but_there):
         return []
+    on_try = tell if len(base.sent) > _MOST_FOR_PAIRS else (lambda line: None)
     search = _Search(replay, base, settings, found, told, on_try)
     singles = [search.of(chosen) for chosen in search.candidates()]
     useful = [one for one in singles if one is not None and _is_nearer(one, told)]
@@ -139,8 +143,10 @@ class _Search:
 
     def candidates(self) -> Iterator[dict[str, Json]]:
         """Yield every single change that may explain something."""
+        others = {system for system in ID_MERGE_SYSTEMS if system != self._base.id_merge}
         for switch in SWITCHES.values():
-            if switch.name not in _WITHOUT_EFFECT:
+            is_of_another = _OF_SYSTEM.get(switch.name, switch.name.partition(".")[0]) in others
+            if switch.name not in _WITHOUT_EFFECT and not is_of_another:
                 for value in self._values(switch):
                     yield {switch.name: value}
         for system in ID_MERGE_SYSTEMS:
@@ -151,12 +157,12 @@ class _Search:
 
     def of(self, chosen: Mapping[str, Json]) -> Explanation | None:
         """Return what is left when some switches have other values; None where the replay can't be compared."""
-        self._on_try(" and ".join(f"{name}: {shown(value)}" for name, value in chosen.items()))
+        self._on_try("trying " + " and ".join(f"{name}: {shown(value)}" for name, value in chosen.items()))
         switches = {name: value for name, value in chosen.items() if name in SWITCHES}
         settings, mistakes = settings_from(switches, base=self._settings)
         assert not mistakes, mistakes
         system: IdMerge = chosen.get(ID_MERGE, self._base.id_merge)
-        prediction = self._replay(system, settings, self._order() if ARRIVAL in chosen else None)
+        prediction = self._replay.predict(system, settings, self._order() if ARRIVAL in chosen else None)
         if len(prediction.sent) != len(self._base.sent):
             return None
         left = compare(prediction, self._found)

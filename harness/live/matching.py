@@ -55,7 +55,7 @@ class _Slot:
     def __init__(self, first: SentEvent, predicted: Predicted) -> None:
         self.first = first
         self.indexes = [first.event_index]
-        self.has_insert_id = bool(first.insert_id) and predicted.keeps_insert_id
+        self.has_insert_id = bool(first.insert_id) and not first.made_up and predicted.keeps_insert_id
         self.filled = 0
 
     def likeness(self, row: ExportRow) -> tuple[bool, bool, int]:
@@ -70,13 +70,12 @@ class Matching:
 
     Args:
         prediction: what was sent, and the ids it implied.
-        run: the test run whose rows alone count; None: every row counts.
-        prefix: what all ids of that run start with.
+        run: the test run whose rows alone count, beside those that carry one of its ids; None: every row counts.
     """
 
-    def __init__(self, prediction: Prediction, run: str | None = None, prefix: str = "") -> None:
+    def __init__(self, prediction: Prediction, run: str | None = None) -> None:
         self._found = Found()
-        self._run, self._prefix = run, prefix
+        self._run = run
         self._known: set[str] = set()
         self._by_insert_id: dict[tuple[str, str], list[_Slot]] = {}
         self._by_second: dict[tuple[str, str, int | None], list[_Slot]] = {}
@@ -139,10 +138,10 @@ class Matching:
 
     def _nobody_sent(self, row: ExportRow) -> None:
         found = self._found
-        is_of_run = row.run == self._run or (self._prefix and any(text.startswith(self._prefix) for text in row.ids))
-        if self._run is not None and not is_of_run:
+        is_of_ours = not self._known.isdisjoint(row.ids)
+        if self._run is not None and row.run != self._run and not is_of_ours:
             found.others += 1
             return
         found.unexpected += 1
-        if not self._known.isdisjoint(row.ids) and len(found.unexpected_of_ours) < _MOST_KEPT:
+        if (is_of_ours or self._run is not None) and len(found.unexpected_of_ours) < _MOST_KEPT:
             found.unexpected_of_ours.append(row)

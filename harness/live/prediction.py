@@ -5,21 +5,38 @@ A replay can be made again with any setting of any switch; that is how a differe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Final, NamedTuple
 
-from harness.event import IDENTITY_EVENTS, Endpoint, Event, IdMerge, from_wire, id_text
+from harness.event import IDENTITY_EVENTS, Endpoint, Event, IdMerge, NotAnEvent, id_text
 from harness.identity.model import Decision
 from harness.identity.simplified import named_ids
-from harness.ingestion.limits import TEXT_CHARACTERS
+from harness.ingestion.limits import MAX_ROWS, TEXT_CHARACTERS
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.rules import milliseconds
 from harness.ingestion.settings import ProjectSettings
-from harness.scenario.format import Scenario
-from harness.scenario.run import ScenarioRun
-from harness.scenario.runner import Engines
-from harness.scenario.stream import Line, resolve_stream
+
+
+class SentRow(NamedTuple):
+    """One row on its way to Mixpanel.
+
+    Attributes:
+        where: where a person finds it: `line 7`, `step 3`.
+        event: the event, complete; or why it is none.
+        endpoint: the route it goes by.
+        arrival_ms: when it arrives, milliseconds since 1970.
+        has_time: whether the event came with a time of its own.
+        has_insert_id: whether the event came with an `$insert_id` of its own.
+    """
+
+    where: str
+    event: Event | NotAnEvent
+    endpoint: Endpoint
+    arrival_ms: int
+    has_time: bool = True
+    has_insert_id: bool = True
 
 
 class SentEvent(NamedTuple):
@@ -34,6 +51,7 @@ class SentEvent(NamedTuple):
         user_id: `$user_id`, "" for none.
         insert_id: `$insert_id`, "" for none.
         time_s: its time in seconds since 1970; None where it had none of its own.
+        made_up: whether it had no `$insert_id` of its own, and this one is what `harness send` would give it.
         named: the ids that an identity event names; empty for every other event.
     """
 
@@ -45,6 +63,7 @@ class SentEvent(NamedTuple):
     user_id: str
     insert_id: str
     time_s: int | None
+    made_up: bool
     named: tuple[str, ...]
 
     @property
@@ -99,95 +118,65 @@ class Prediction:
         return {place: index for index, place in enumerate(self.places)}
 
 
-Replay: TypeAlias = Callable[[IdMerge, ProjectSettings, "Sequence[int] | None"], Prediction]
-"""Makes a prediction: under a system, with settings, in an order of arrival (None: as sent)."""
-
-
 @dataclass(frozen=True, slots=True)
-class StreamReplay:
-    """Replays an event file.
+class Replay:
+    """Gives what was sent to a fresh project, under any system and any settings.
 
     Attributes:
-        lines: its lines.
-        endpoint: the route they were sent by.
+        rows: what was sent, in order.
         strict: whether /import validated strictly; None: as the settings say.
-        now_ms: Mixpanel's clock, milliseconds since 1970; None: the time of the newest event.
     """
 
-    lines: Sequence[Line]
-    endpoint: Endpoint = "import"
+    rows: Sequence[SentRow]
     strict: bool | None = None
-    now_ms: int | None = None
 
-    def __call__(self, id_merge: IdMerge, settings: ProjectSettings, order: Sequence[int] | None = None) -> Prediction:
-        """Predict; see `Replay`."""
-        lines = self.lines if order is None else [self.lines[at] for at in order]
-        resolved = resolve_stream(
-            lines, id_merge, settings, endpoint=self.endpoint, strict=self.strict, now_ms=self.now_ms
-        )
-        places = resolved.places
-        if order is not None:
-            places = [0] * len(lines)
-            for position, at in enumerate(order):
-                places[at] = resolved.places[position]
-        sent = _with_names([(f"line {line.number}", line.event) for line in self.lines])
-        events = [_predicted(resolved.project, place) for place in places]
-        return Prediction(id_merge, sent, events, resolved.project, places)
+    def predict(self, id_merge: IdMerge, settings: ProjectSettings, order: Sequence[int] | None = None) -> Prediction:
+        """Return what the model makes of it.
+
+        Args:
+            id_merge: the project's system.
+            settings: the reading of the rules.
+            order: the indexes of the rows in the order of their arrival; None: as sent.
+        """
+        project = MixpanelProject(id_merge, settings)
+        places = [0] * len(self.rows)
+        indexes = range(len(self.rows)) if order is None else order
+        for place, index in enumerate(indexes):
+            places[index] = place
+        for batch in _batches([self.rows[index] for index in indexes]):
+            events, first = [row.event for row in batch], batch[0]
+            project.receive(events, now_ms=first.arrival_ms, endpoint=first.endpoint, strict=self.strict)
+        sent = [_sent(index, row) for index, row in enumerate(self.rows)]
+        return Prediction(id_merge, sent, [_predicted(project, place) for place in places], project, places)
 
 
-@dataclass(frozen=True, slots=True)
-class ScenarioReplay:
-    """Replays a scenario.
-
-    Attributes:
-        scenario: the scenario.
-        engines: gives the engine of its property; asked only where it has one.
-    """
-
-    scenario: Scenario
-    engines: Engines
-
-    def __call__(self, id_merge: IdMerge, settings: ProjectSettings, order: Sequence[int] | None = None) -> Prediction:
-        """Predict; see `Replay`. Steps have the order they have."""
-        scenario = replace(self.scenario, settings=settings)
-        engine = None
-        if scenario.property_path is not None:
-            engine = self.engines(scenario.property_path, scenario.environment)
-        run = ScenarioRun(scenario, MixpanelProject(id_merge, settings), engine)
-        run.play()
-        sent = _with_names([(f"step {seen.step}", from_wire(seen.raw)) for seen in run.seen])
-        events = [_predicted(run.project, place) for place in range(len(run.seen))]
-        return Prediction(id_merge, sent, events, run.project, range(len(events)))
+def _batches(rows: Sequence[SentRow]) -> Iterator[list[SentRow]]:
+    """Yield neighbours that go by one route at one moment, as many as one request takes."""
+    for _, together in groupby(rows, key=lambda row: (row.endpoint, row.arrival_ms)):
+        while batch := list(islice(together, MAX_ROWS)):
+            yield batch
 
 
 _NOBODY: Final = Event("", {})
 
 
-def _with_names(read: Sequence[tuple[str, object]]) -> list[SentEvent]:
-    return [
-        _sent(index, where, event if isinstance(event, Event) else _NOBODY) for index, (where, event) in enumerate(read)
-    ]
-
-
-def _sent(index: int, where: str, event: Event) -> SentEvent:
+def _sent(index: int, row: SentRow) -> SentEvent:
+    event = row.event if isinstance(row.event, Event) else _NOBODY
     get = event.properties.get
     distinct_id = id_text(get("distinct_id"))
+    time_ms = milliseconds(get("time"), 1e11) if row.has_time else None
     return SentEvent(
-        index,
-        where,
-        event.name[:TEXT_CHARACTERS],
-        distinct_id,
-        id_text(get("$device_id")),
-        id_text(get("$user_id")),
-        id_text(get("$insert_id")),
-        _time_s(event.properties),
-        named_ids(event, distinct_id) if event.name in IDENTITY_EVENTS else (),
+        event_index=index,
+        where=row.where,
+        event=event.name[:TEXT_CHARACTERS],
+        distinct_id=distinct_id,
+        device_id=id_text(get("$device_id")),
+        user_id=id_text(get("$user_id")),
+        insert_id=id_text(get("$insert_id")),
+        time_s=None if time_ms is None else time_ms // 1_000,
+        made_up=not row.has_insert_id,
+        named=named_ids(event, distinct_id) if event.name in IDENTITY_EVENTS else (),
     )
-
-
-def _time_s(properties: Mapping[str, object]) -> int | None:
-    time_ms = milliseconds(properties.get("time"), 1e11)
-    return None if time_ms is None else time_ms // 1_000
 
 
 def _predicted(project: MixpanelProject, place: int) -> Predicted:

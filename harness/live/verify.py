@@ -73,11 +73,11 @@ class Verification:
     """One verification.
 
     Attributes:
-        replay: makes predictions of what was sent.
+        replay: what was sent.
         id_merge: the project's ID-merge system.
         settings: the reading of the rules.
         read: reads the export.
-        run: the test run that is looked at alone, and what its ids start with; None: everything is.
+        run: the test run that is looked at alone; None: everything is.
         tell: takes a line of progress.
     """
 
@@ -85,7 +85,7 @@ class Verification:
     id_merge: IdMerge
     settings: ProjectSettings
     read: ReadExport
-    run: tuple[str, str] | None = None
+    run: str | None = None
     tell: Callable[[str], None] = lambda line: None
 
     def verify(self, patience: Patience | None = None) -> Verified:
@@ -94,7 +94,7 @@ class Verification:
         Ctrl-C ends the wait; what is known by then is returned.
         """
         patience = patience or Patience()
-        prediction = self.replay(self.id_merge, self.settings, None)
+        prediction = self.replay.predict(self.id_merge, self.settings)
         deadline = patience.clock() + patience.wait_s
         known: Verified | None = None
         readings = 0
@@ -115,8 +115,7 @@ class Verification:
             return Verified(known.prediction, known.found, known.comparison, (), readings, is_stopped=True)
 
     def _match(self, prediction: Prediction) -> Found:
-        run, prefix = self.run or (None, "")
-        matching = Matching(prediction, run, prefix)
+        matching = Matching(prediction, self.run)
         for row in self.read():
             matching.take(row)
         return matching.found()
@@ -128,7 +127,7 @@ class Verification:
             self.settings,
             known.found,
             known.comparison,
-            lambda name: self.tell(f"trying {name}"),
+            self.tell,
         )
         return Verified(known.prediction, known.found, known.comparison, tuple(found), known.readings)
 
