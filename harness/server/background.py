@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import requests
 
@@ -81,6 +82,21 @@ class RunningServer:
         """Forget everything."""
         self.post("reset")
 
+    @contextmanager
+    def session(self, **asked: Json) -> Iterator[RunningServer]:
+        """Open a session of its own (`token=`, `id_merge=`, `now=`, `settings=`) for as long as the block runs."""
+        token = self.post("sessions", asked)["token"]
+        session = RunningServer(self.url, token)
+        try:
+            yield session
+        finally:
+            self._ask("DELETE", f"sessions/{quote(token, safe='')}", {})
+            session.close()
+
+    def close(self) -> None:
+        """Close the connections to the server; the server goes on."""
+        self._http.close()
+
     def _all(self, name: str) -> Iterator[Json]:
         since = 0
         while True:
@@ -138,9 +154,11 @@ def running_server(options: ServerOptions | None = None) -> Iterator[RunningServ
     thread.start()
     if not start.ready.wait(_LONGEST_START_S) or start.error is not None:
         raise OutsideError(f"the server did not start: {start.error or 'it took too long'}")
+    running = RunningServer(server.url, server.token)
     try:
-        yield RunningServer(server.url, server.token)
+        yield running
     finally:
+        running.close()
         server.stop()
         thread.join(_LONGEST_START_S)
 

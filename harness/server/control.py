@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -17,9 +18,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from harness.event import Json
+from harness.forwarder.engine import RulesEngine
 from harness.server import documents, guard
 from harness.server.explaining import UnknownIdError, explain
+from harness.server.faults import Faults
+from harness.server.opening import WrongRequestError, open_session, read_document, read_faults, set_clock
+from harness.server.recorded import Recorded, scenario_text
 from harness.server.sessions import Session, Sessions
+from harness.server.store import StoreError
 
 _Handler: TypeAlias = Callable[[Request, Session], Awaitable[Response] | Response]
 
@@ -46,6 +52,15 @@ _SAFE: Final = {
 }
 _KEEP_ALIVE_S: Final = 15
 _LONGEST_WAIT_S: Final = 600
+_MOST_ASKED_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The property whose calls a recorded scenario holds: its path, and its engine."""
+
+    property_path: Path
+    engine: RulesEngine
 
 
 class Control:
@@ -54,11 +69,21 @@ class Control:
     Args:
         sessions: what they look into.
         is_shared: whether the server can be reached from other machines, so that every request needs a token.
+        faults: which of Mixpanel's requests fail.
+        shown: the property behind /edge, or None.
+
+    Attributes:
+        faults: which of Mixpanel's requests fail; may be changed by a request.
+        closing: set when the server ends.
     """
 
-    def __init__(self, sessions: Sessions, *, is_shared: bool) -> None:
+    def __init__(
+        self, sessions: Sessions, *, is_shared: bool = False, faults: Faults | None = None, shown: Shown | None = None
+    ) -> None:
         self._sessions = sessions
         self._is_shared = is_shared
+        self._shown = shown
+        self.faults = faults or Faults()
         self.closing = asyncio.Event()
         get, post = ["GET"], ["POST"]
         routes = [
@@ -74,9 +99,15 @@ class Control:
             self._route("explain", _explain, get),
             self._route("wait", self._wait, get),
             self._route("stream", self._stream, get),
+            self._route("scenario", self._scenario, get),
             self._route("reset", _reset, post),
+            self._route("clock", self._clock, get + post),
+            self._route("sessions", self._all_sessions, get + post),
+            self._route("sessions/{ended}", self._end_session, ["DELETE"]),
+            self._route("faults", self._failing, get + post),
         ]
-        self.app = Starlette(routes=routes, exception_handlers={HTTPException: _failed, 404: _failed, 405: _failed})
+        handlers = {HTTPException: _failed, WrongRequestError: _failed, StoreError: _failed}
+        self.app = Starlette(routes=routes, exception_handlers=handlers)
 
     def _route(self, name: str, handler: _Handler, methods: list[str]) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -87,22 +118,20 @@ class Control:
 
     def _session(self, request: Request) -> Session:
         """Return the session that a request asks for; by default the one the server was started with."""
-        shown = guard.shown_tokens(request.headers, request.query_params.get("token"))
-        session, token = self._sessions.own, None
-        if shown:
-            token = shown[0]
-            named = self._sessions.named(token)
-            if named is None:
-                raise HTTPException(404, f"no session has the token {token[:100]!r}")
-            session = named
-        refused = guard.refusal(
-            request.headers,
-            is_shared=self._is_shared,
-            has_token=token is not None and guard.is_one_of(token, [session.token]),
-        )
+        token = guard.named_token(request.headers, request.query_params.get("token"))
+        session = self._sessions.own if token is None else self._sessions.named(token)
+        is_shown = token is not None and session is not None and guard.is_one_of(token, [session.token])
+        refused = guard.refusal(request.headers, is_shared=self._is_shared, has_token=is_shown)
         if refused is not None:
             raise HTTPException(403, refused)
+        if session is None:
+            raise HTTPException(404, "no session has this token")
         return session
+
+    def _needs_own(self, session: Session) -> None:
+        """Refuse what concerns all sessions to who shows the token of one of them, where others may look on."""
+        if self._is_shared and session is not self._sessions.own:
+            raise HTTPException(403, "this needs the token of the server itself")
 
     async def _page(self, request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
@@ -124,6 +153,53 @@ class Control:
         except TimeoutError:
             pass
         return _json({"reached": reached, **documents.counts(session)}, 200 if reached else 504)
+
+    async def _clock(self, request: Request, session: Session) -> Response:
+        if request.method == "POST":
+            set_clock(session.clock, read_document(await _body(request), ("now", "advance")))
+            self._sessions.keep(session)
+        return _json(documents.clock(session))
+
+    async def _all_sessions(self, request: Request, session: Session) -> Response:
+        self._needs_own(session)
+        if request.method == "GET":
+            return _json({"sessions": [documents.session(one) for one in self._sessions]})
+        asked = read_document(await _body(request), ("token", "id_merge", "now", "settings"))
+        return _json(documents.session(open_session(self._sessions, asked)), 201)
+
+    async def _end_session(self, request: Request, session: Session) -> Response:
+        token = request.path_params["ended"]
+        if session.token != token:
+            self._needs_own(session)
+        if not self._sessions.close(token):
+            raise HTTPException(404, "no session that was opened has this token")
+        return _json({"status": "ok"})
+
+    async def _failing(self, request: Request, session: Session) -> Response:
+        self._needs_own(session)
+        if request.method == "POST":
+            self.faults = read_faults(read_document(await _body(request), ("fail", "seed")), self.faults)
+        return _json(documents.faults(self.faults))
+
+    async def _scenario(self, request: Request, session: Session) -> Response:
+        total = len(session.project.rows)
+        first = min(_number(request, "since", 0), total)
+        end = min(total, first + min(_number(request, "limit", 2_000), documents.MOST_LISTED))
+        folder = request.query_params.get("folder")
+        shown = self._shown
+        text = scenario_text(
+            Recorded(
+                session,
+                first,
+                end,
+                request.query_params.get("name") or "What the app did",
+                None if shown is None else shown.property_path,
+                None if folder is None else Path(folder),
+                None if shown is None else shown.engine,
+            )
+        )
+        headers = {**_SAFE, "content-disposition": 'inline; filename="recorded.yaml"'}
+        return Response(text.encode("utf-8", "replace"), media_type="application/yaml", headers=headers)
 
     async def _stream(self, request: Request, session: Session) -> Response:
         since = request.headers.get("last-event-id")
@@ -231,7 +307,18 @@ def _json(document: Json, status: int = 200) -> Response:
     return Response(documents.dump(document), status, media_type="application/json", headers=_SAFE)
 
 
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _MOST_ASKED_BYTES:
+            raise HTTPException(413, f"more than {_MOST_ASKED_BYTES} bytes")
+    return body
+
+
 async def _failed(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    text = error.detail if isinstance(error, HTTPException) else "the local server failed on this request"
-    return _json({"error": text}, status)
+    if isinstance(error, HTTPException):
+        return _json({"error": error.detail}, error.status_code)
+    if isinstance(error, StoreError):
+        return _json({"error": str(error)}, 503)
+    return _json({"error": str(error)}, error.status if isinstance(error, WrongRequestError) else 500)

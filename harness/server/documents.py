@@ -12,6 +12,7 @@ from harness.clock import format_instant
 from harness.event import IDENTITY_EVENTS, Json
 from harness.identity.model import Caution, Decision
 from harness.ingestion.project import RowResult
+from harness.server.faults import Faults
 from harness.server.sessions import Session
 
 MOST_LISTED: Final = 10_000
@@ -33,9 +34,26 @@ def health(session: Session) -> Json:
         "version": __version__,
         "id_merge": session.plan.id_merge,
         **counts(session),
+        **clock(session),
+    }
+
+
+def clock(session: Session) -> Json:
+    """Return what time it is for a session, and whether its clock stands still."""
+    return {
         "now": format_instant(session.clock.now_ms()),
         "clock": "fixed" if session.clock.is_fixed else "wall",
     }
+
+
+def session(one: Session) -> Json:
+    """Return what a session is."""
+    return {"token": one.token, "id_merge": one.plan.id_merge, **clock(one), **counts(one)}
+
+
+def faults(chosen: Faults) -> Json:
+    """Return which requests fail, and how many did."""
+    return {"fail": chosen.text, "seed": chosen.seed, "requests": chosen.requests, "injected": chosen.injected}
 
 
 def counts(session: Session) -> dict[str, int]:

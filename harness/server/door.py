@@ -49,15 +49,22 @@ def answer(sessions: Sessions, request: WireRequest) -> WireResponse:
     return answers.with_origin(request, answers.short(body.parameters, error))
 
 
-def user_name(request: WireRequest) -> str | None:
-    """Return the user name of Basic credentials; None for none."""
+def credentials(request: WireRequest) -> tuple[str, str] | None:
+    """Return user name and password of Basic credentials; None where there are none."""
     scheme, _, packed = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
-        return binascii.a2b_base64(packed.strip().encode()).decode().partition(":")[0] or None
+        user, _, password = binascii.a2b_base64(packed.strip().encode()).decode().partition(":")
     except (ValueError, UnicodeError):
         return None
+    return (user, password) if user else None
+
+
+def user_name(request: WireRequest) -> str | None:
+    """Return the user name of Basic credentials; None for none."""
+    found = credentials(request)
+    return None if found is None else found[0]
 
 
 def _token(row: Json) -> str | None:

@@ -11,9 +11,6 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from harness.ingestion.wire import WireRequest
-from harness.server.door import user_name
-
 
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address is this machine's own, reachable from nowhere else."""
@@ -26,19 +23,22 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def shown_tokens(headers: Mapping[str, str], query_token: str | None) -> list[str]:
-    """Return the tokens that a request shows: `?token=`, `X-Harness-Token`, Bearer, or the user name of Basic."""
-    found = [query_token, headers.get("x-harness-token")]
-    scheme, _, rest = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        found.append(rest.strip())
-    found.append(user_name(WireRequest("GET", "/", headers={"authorization": headers.get("authorization", "")})))
-    return [token for token in found if token]
+def named_token(headers: Mapping[str, str], query_token: str | None) -> str | None:
+    """Return the token that a request names: `?token=`, `X-Harness-Token`, or Bearer; None for none."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    return (
+        query_token
+        or headers.get("x-harness-token")
+        or (bearer.strip() if scheme.lower() == "bearer" else None)
+        or None
+    )
 
 
 def is_one_of(token: str, known: list[str | None]) -> bool:
     """Return whether a token is one of some known ones, in a time that tells nothing about them."""
-    return any(hmac.compare_digest(token.encode(), one.encode()) for one in known if one)
+    return any(
+        hmac.compare_digest(token.encode("utf-8", "replace"), one.encode("utf-8", "replace")) for one in known if one
+    )
 
 
 def refusal(headers: Mapping[str, str], *, is_shared: bool, has_token: bool) -> str | None:

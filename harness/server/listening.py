@@ -77,6 +77,7 @@ class Listening(uvicorn.Server):
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="critical",
             access_log=False,
             proxy_headers=False,
             server_header=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -31,7 +32,8 @@ class RecordingProject(MixpanelProject):
     ) -> None:
         super().__init__(id_merge, settings, secret=secret, rate_limit=rate_limit)
         self.refused: dict[int, Json] = {}
-        self._lax_from: list[tuple[int, bool]] = []
+        self._first_rows: list[int] = []
+        self._ways: list[tuple[Endpoint, bool]] = []
 
     def receive(
         self,
@@ -46,8 +48,10 @@ class RecordingProject(MixpanelProject):
         """Take rows; see `MixpanelProject.receive`."""
         rows = list(rows)
         stored_before = len(self.events)
-        if endpoint == "import":
-            self._note_strictness(self.settings.strict if strict is None else strict)
+        way = (endpoint, endpoint == "import" and (self.settings.strict if strict is None else strict))
+        if not self._ways or self._ways[-1] != way:
+            self._first_rows.append(len(self.rows))
+            self._ways.append(way)
         results = super().receive(
             rows, now_ms=now_ms, endpoint=endpoint, strict=strict, client_ip=client_ip, check_token=check_token
         )
@@ -59,20 +63,10 @@ class RecordingProject(MixpanelProject):
                 del self.refused[next(iter(self.refused))]
         return results
 
-    def was_strict(self, index: int) -> bool:
-        """Return whether the row with an index, if it came by /import, was validated strictly."""
-        strict = self.settings.strict
-        for first, value in self._lax_from:
-            if first > index:
-                break
-            strict = value
-        return strict
+    def way_of(self, index: int) -> tuple[Endpoint, bool]:
+        """Return the route by which the row with an index came, and whether it was validated strictly."""
+        return self._ways[bisect_right(self._first_rows, index) - 1]
 
     def refused_rows(self) -> Iterator[RowResult]:
         """Yield what became of the refused rows that are kept, in order of arrival."""
         return (self.rows[index] for index in self.refused)
-
-    def _note_strictness(self, strict: bool) -> None:  # noqa: FBT001 - a value that is noted, not a switch
-        known = self._lax_from[-1][1] if self._lax_from else None
-        if known != strict:
-            self._lax_from.append((len(self.rows), strict))

@@ -7,16 +7,25 @@ the session the server was started with, which also takes what belongs to no oth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 from harness.event import IdMerge, Json
 from harness.ingestion.settings import ProjectSettings
+from harness.ingestion.switches import settings_from
 from harness.ingestion.traffic import RateLimit
 from harness.ingestion.wire import WireRequest, WireResponse
 from harness.server.moments import SessionClock
 from harness.server.recording import RecordingProject
+from harness.server.store import Entry, Store, entry_of
+
+OWN: Final = ""
+"""What the store calls the session the server was started with."""
+
+_PROFILE_ROUTES: Final = frozenset({"/engage", "/groups"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +36,27 @@ class SessionPlan:
         id_merge: the ID-merge system of its project.
         settings: the reading of the rules; holds the token, None for any.
         secret: the project's API secret, or None.
-        limits_rate: whether the documented limits are enforced.
+        events_per_second: the rate limit on /import; None: there is none.
+        switches: the switches it was opened with, besides those of the server.
     """
 
     id_merge: IdMerge
     settings: ProjectSettings
     secret: str | None = None
-    limits_rate: bool = False
+    events_per_second: int | None = None
+    switches: Mapping[str, Json] = field(default_factory=dict)
+
+    def other(self, token: str, id_merge: IdMerge | None, switches: Mapping[str, Json]) -> SessionPlan:
+        """Return the plan of a session beside this one.
+
+        Args:
+            token: its token.
+            id_merge: its ID-merge system; None: the same.
+            switches: what its settings say differently.
+        """
+        settings, _ = settings_from(switches, base=self.settings)
+        settings = replace(settings, token=token)
+        return replace(self, id_merge=id_merge or self.id_merge, settings=settings, secret=None, switches=switches)
 
 
 class EdgeCall(NamedTuple):
@@ -48,6 +71,12 @@ class EdgeCall(NamedTuple):
 class Session:
     """One project with its clock, and whoever waits for it.
 
+    Args:
+        key: what the store calls it.
+        plan: what it is made of.
+        clock: its clock.
+        store: keeps what changes it; None: only memory does.
+
     Attributes:
         plan: what it is made of.
         clock: its clock.
@@ -56,12 +85,15 @@ class Session:
         resets: how often it was reset.
     """
 
-    def __init__(self, plan: SessionPlan, clock: SessionClock) -> None:
+    def __init__(self, key: str, plan: SessionPlan, clock: SessionClock, store: Store | None = None) -> None:
         self.plan = plan
         self.clock = clock
-        self.resets = -1
+        self.resets = 0
+        self.edge_calls: list[EdgeCall] = []
+        self.project = self._empty()
+        self._key = key
+        self._store = store
         self._waiting: set[asyncio.Future[None]] = set()
-        self.reset()
 
     @property
     def token(self) -> str | None:
@@ -69,18 +101,53 @@ class Session:
         return self.plan.settings.token
 
     def handle(self, request: WireRequest) -> WireResponse:
-        """Answer a request to one of Mixpanel's routes at the session's time."""
-        answer = self.project.handle(request, self.clock.now_ms())
+        """Answer a request to one of Mixpanel's routes at the session's time.
+
+        Raises:
+            StoreError: when it can't be kept, so that it must not be answered.
+        """
+        now_ms = self.clock.now_ms()
+        before = len(self.project.rows)
+        answer = self.project.handle(request, now_ms)
+        if self._store is not None and (
+            len(self.project.rows) != before or request.path.rstrip("/") in _PROFILE_ROUTES
+        ):
+            self._store.keep(entry_of(self._key, now_ms, request))
         if self._waiting:
             self.wake()
         return answer
 
+    def note_edge_call(self, call: EdgeCall) -> None:
+        """Remember a call by /edge."""
+        self.edge_calls.append(call)
+        if self._store is not None:
+            head = {"rows": [call.first_row, call.end_row]}
+            self._store.keep(Entry(self._key, "edge", call.at_ms, head, json.dumps(call.call).encode()))
+
+    def restore(self, entry: Entry) -> None:
+        """Take something that the store has kept."""
+        if entry.kind == "edge":
+            first, end = entry.head["rows"]
+            self.edge_calls.append(EdgeCall(first, end, entry.at_ms, json.loads(entry.body)))
+            return
+        request = entry.request()
+        user = self.plan.secret or self.token or "restored"
+        credentials = base64.b64encode(f"{user}:".encode()).decode()
+        headers = {**request.headers, "authorization": f"Basic {credentials}"}
+        limit, self.project.rate_limit = self.project.rate_limit, None
+        self.project.handle(replace(request, headers=headers), entry.at_ms)
+        self.project.rate_limit = limit
+
     def reset(self) -> None:
-        """Begin again with an empty project; the clock stays as it is."""
-        plan = self.plan
-        limit = RateLimit() if plan.limits_rate else None
-        self.project = RecordingProject(plan.id_merge, plan.settings, secret=plan.secret, rate_limit=limit)
-        self.edge_calls: list[EdgeCall] = []
+        """Begin again with an empty project; the clock stays as it is.
+
+        Raises:
+            StoreError: when the store can't forget.
+        """
+        if self._store is not None:
+            self._store.forget(self._key)
+        self.project = self._empty()
+        self.edge_calls = []
         self.resets += 1
         self.wake()
 
@@ -99,6 +166,11 @@ class Session:
             if not waiting.done():
                 waiting.set_result(None)
 
+    def _empty(self) -> RecordingProject:
+        plan = self.plan
+        limit = None if plan.events_per_second is None else RateLimit(events_per_second=plan.events_per_second)
+        return RecordingProject(plan.id_merge, plan.settings, secret=plan.secret, rate_limit=limit)
+
 
 class Sessions:
     """All sessions of a server.
@@ -106,14 +178,24 @@ class Sessions:
     Args:
         plan: what the session the server is started with is made of.
         clock: its clock.
+        store: keeps everything; None: only memory does. What it holds is restored.
 
     Attributes:
         own: that session.
+
+    Raises:
+        InputError: when the store is damaged.
     """
 
-    def __init__(self, plan: SessionPlan, clock: SessionClock) -> None:
-        self.own = Session(plan, clock)
+    def __init__(self, plan: SessionPlan, clock: SessionClock, store: Store | None = None) -> None:
+        self.own = Session(OWN, plan, clock, store)
         self._others: dict[str, Session] = {}
+        self._store = store
+        if store is not None:
+            for token, kept in store.sessions():
+                other = plan.other(token, kept["id_merge"], kept["switches"])
+                self._others[token] = Session(token, other, SessionClock(kept["fixed_ms"]), store)
+            self._restore(store.entries())
 
     def __iter__(self) -> Iterator[Session]:
         yield self.own
@@ -134,14 +216,32 @@ class Sessions:
 
     def open(self, token: str, plan: SessionPlan, clock: SessionClock) -> Session | None:
         """Open a session with a token; None where there is one already."""
-        if token in self._others or token == self.own.token:
+        if token in self._others or token in (OWN, self.own.token):
             return None
-        session = self._others[token] = Session(plan, clock)
+        session = self._others[token] = Session(token, plan, clock, self._store)
+        self.keep(session)
         return session
+
+    def keep(self, session: Session) -> None:
+        """Note in the store what a session is like now: its plan, and where its clock stands."""
+        if self._store is not None and session is not self.own:
+            plan = session.plan
+            fixed_ms = session.clock.now_ms() if session.clock.is_fixed else None
+            kept = {"id_merge": plan.id_merge, "switches": dict(plan.switches), "fixed_ms": fixed_ms}
+            self._store.open_session(session.token or OWN, kept)
 
     def close(self, token: str) -> bool:
         """End a session; return whether there was one. The one the server was started with stays."""
         session = self._others.pop(token, None)
-        if session is not None:
-            session.reset()
-        return session is not None
+        if session is None:
+            return False
+        session.reset()
+        if self._store is not None:
+            self._store.close_session(token)
+        return True
+
+    def _restore(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            session = self.own if entry.session == OWN else self._others.get(entry.session)
+            if session is not None:
+                session.restore(entry)
