@@ -23,6 +23,7 @@ from harness.server import documents, guard
 from harness.server.explaining import UnknownIdError, explain
 from harness.server.faults import Faults
 from harness.server.opening import WrongRequestError, open_session, read_document, read_faults, set_clock
+from harness.server.picture import ORDERS, picture
 from harness.server.recorded import Recorded, scenario_text
 from harness.server.sessions import Session, Sessions
 from harness.server.store import StoreError
@@ -44,14 +45,18 @@ _SAFE: Final = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-site",
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
 }
 _KEEP_ALIVE_S: Final = 15
 _LONGEST_WAIT_S: Final = 600
+_BETWEEN_COUNTS_S: Final = 0.25
+_MOST_DRAWN: Final = 200
 _MOST_ASKED_BYTES: Final = 1_000_000
 
 
@@ -97,6 +102,7 @@ class Control:
             self._route("decisions", _decisions, get),
             self._route("rejected", _rejected, get),
             self._route("explain", _explain, get),
+            self._route("picture", _picture, get),
             self._route("wait", self._wait, get),
             self._route("stream", self._stream, get),
             self._route("scenario", self._scenario, get),
@@ -208,7 +214,24 @@ class Control:
         if since is not None and since.isascii() and since.isdigit():
             first = int(since[:18]) + 1
         headers = {**_SAFE, "x-accel-buffering": "no"}
-        return StreamingResponse(self._told(session, first), media_type="text/event-stream", headers=headers)
+        told = self._counted(session) if "counts" in request.query_params else self._told(session, first)
+        return StreamingResponse(told, media_type="text/event-stream", headers=headers)
+
+    async def _counted(self, session: Session) -> AsyncIterator[bytes]:
+        """Yield the counts whenever they changed, a few times a second at most, however much arrives."""
+        before = None
+        while not self.closing.is_set():
+            counts = documents.counts(session)
+            if counts != before:
+                yield _sse("counts", None, counts)
+                before = counts
+                await asyncio.sleep(_BETWEEN_COUNTS_S)
+                continue
+            try:
+                async with asyncio.timeout(_KEEP_ALIVE_S):
+                    await session.changed()
+            except TimeoutError:
+                yield b": still here\n\n"
 
     async def _told(self, session: Session, first: int) -> AsyncIterator[bytes]:
         """Yield what arrives, as Server-Sent Events, until the client goes or the server closes."""
@@ -246,15 +269,29 @@ def _sse(kind: str, index: int | None, document: Json) -> bytes:
 
 
 def _events(request: Request, session: Session) -> Response:
-    return _json(documents.rows(session, _number(request, "since", 0), _limit(request)))
+    return _json(documents.rows(session, *_page_of(request, len(session.project.rows))))
 
 
 def _decisions(request: Request, session: Session) -> Response:
-    return _json(documents.decisions(session, _number(request, "since", 0), _limit(request)))
+    return _json(documents.decisions(session, *_page_of(request, len(session.project.model.decisions))))
 
 
 def _rejected(request: Request, session: Session) -> Response:
-    return _json(documents.rejections(session, _number(request, "since", 0), _limit(request)))
+    kept = list(session.project.refused)
+    place, limit = _page_of(request, len(kept))
+    since = _number(request, "since", 0)
+    if "last" in request.query_params:
+        since = kept[place] if place < len(kept) else len(session.project.rows)
+    return _json(documents.rejections(session, since, limit))
+
+
+def _picture(request: Request, session: Session) -> Response:
+    named = request.query_params.get("order", ORDERS[0])
+    order = next((known for known in ORDERS if known == named), None)
+    if order is None:
+        raise HTTPException(400, f"order needs one of {', '.join(ORDERS)}, found {named[:40]!r}")
+    limit = min(_number(request, "limit", 24), _MOST_DRAWN)
+    return _json(picture(session, search=request.query_params.get("search", ""), order=order, limit=limit))
 
 
 def _explain(request: Request, session: Session) -> Response:
@@ -277,8 +314,12 @@ def _has(session: Session, wanted: dict[str, int]) -> bool:
     return all(counts[name] >= number for name, number in wanted.items())
 
 
-def _limit(request: Request) -> int:
-    return min(_number(request, "limit", 1_000), documents.MOST_LISTED)
+def _page_of(request: Request, total: int) -> tuple[int, int]:
+    """Return where the page that a request asks for begins, and how long it may be: `since` and `limit`, or `last`."""
+    if "last" not in request.query_params:
+        return _number(request, "since", 0), min(_number(request, "limit", 1_000), documents.MOST_LISTED)
+    limit = min(_number(request, "last", 0), documents.MOST_LISTED)
+    return max(0, total - limit), limit
 
 
 def _number(request: Request, name: str, default: int) -> int:
