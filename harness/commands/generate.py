@@ -160,6 +160,8 @@ def _target(out: Path | None, shard_events: int | None, kind: str, *, force: boo
         raise InputError([Problem(name, None, "", f"is no {', '.join(ENDINGS)} file", fix)])
     if shard_events is not None and ending is not None:
         raise InputError([Problem(name, None, "", "looks like a file, but --shards makes a folder", "Name a folder.")])
+    if not out.parent.is_dir():
+        raise InputError([Problem(name, None, "", f"{out.parent} is no folder", "Make it first.")])
     if not out.exists():
         return out
     if not force:
