@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {
     "serve": "Run a local Mixpanel that real SDKs talk to.",
     "generate": "Make up a labelled history of any size, to try the tool with.",
     "verify": "Compare the users that the model predicts with those of a raw export.",
+    "calibrate": "Ask a throw-away project which reading of each uncertain rule is true.",
     "new": "Write a commented example scenario and property to start from.",
 }
 """Every command with its line in the overview; the module `harness.commands.<name>` holds it as `command`."""

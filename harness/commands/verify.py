@@ -174,7 +174,7 @@ def _reading_project(
 
     assert isinstance(replay, Replay)
     destination = destination_from(source, "--from")
-    reader = ExportReader(destination, credentials_from(os.environ), Pace(tell=_tell))
+    reader = ExportReader(destination, credentials_from(os.environ), os.environ, Pace(tell=_tell))
     today = datetime.now(UTC).date()
     prediction = replay.predict(system, settings)
 

@@ -1,8 +1,8 @@
 """Reads a raw export from a project: GET /api/2.0/export, one day a request.
 
 Limits and hosts follow Mixpanel's documentation: 60 requests an hour and 3 a second. A 429, an answer of a server in
-trouble, a lost connection and a stream that ends in the middle are asked again, the whole day from its first row, with
-pauses of 2 seconds that double up to 60, and 1 to 5 seconds on top. A row is given only when its whole day has come.
+trouble, a lost connection and a stream that ends in the middle are asked again, the whole day from its first row, after
+the pauses that senders make too. A row is given only when its whole day has come.
 
 Credentials go to the host that was asked and to no other: a redirect is an error. TLS is always verified.
 """
@@ -13,7 +13,7 @@ import random
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import IO, Final
@@ -24,14 +24,13 @@ import requests
 from harness.live.credentials import PROJECT_ID, SERVICE_ACCOUNT, SERVICE_SECRET, Credentials
 from harness.live.destination import Destination
 from harness.live.export_row import ExportRow, read_row
+from harness.live.retry import USUAL, asked_seconds
+from harness.live.session import Basic, not_proven, redirected, refused, session_of, shown
 from harness.problems import InputError, OutsideError, Problem
 
 PER_HOUR: Final = 60
 PER_SECOND: Final = 3
 _RETRIED: Final = frozenset({429, 500, 502, 503, 504})
-_FIRST_PAUSE_S: Final = 2.0
-_LONGEST_PAUSE_S: Final = 60.0
-_TRIES: Final = 10
 _CONNECT_S: Final = 30
 _SILENCE_S: Final = 300
 _BLOCK: Final = 1 << 20
@@ -46,13 +45,13 @@ class Pace:
     Attributes:
         clock: gives the time in seconds; only differences count.
         sleep: waits so many seconds.
-        jitter: gives the seconds on top of a pause.
+        lot: draws a number from 0 to 1, for the jitter of a pause.
         tell: takes a line about a wait.
     """
 
     clock: Callable[[], float] = field(default=time.monotonic)
     sleep: Callable[[float], None] = field(default=time.sleep)
-    jitter: Callable[[], float] = field(default=lambda: random.uniform(1, 5))  # noqa: S311 - no secret
+    lot: Callable[[], float] = field(default=random.random)
     tell: Callable[[str], None] = field(default=lambda line: None)
 
 
@@ -94,78 +93,77 @@ class ExportReader:
     Args:
         destination: where the project is.
         credentials: of the project.
+        environment: the variables of the process, for proxies and certificates.
         pace: how time passes.
 
     Raises:
         InputError: when no credentials fit.
     """
 
-    def __init__(self, destination: Destination, credentials: Credentials, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        credentials: Credentials,
+        environment: Mapping[str, str],
+        pace: Pace | None = None,
+    ) -> None:
         self._destination = destination
         self._credentials = credentials
         self._pace = pace or Pace()
         self._budget = Budget(self._pace)
         if destination.region is not None and not credentials.has_service_account:
-            raise InputError([_no_account(credentials, name) for name in _lacking(credentials)])
+            raise InputError([_no_account(name) for name in _lacking(credentials)])
         self._was_reached = False
-        self._session = requests.Session()
-        # Proxies come from the environment; ~/.netrc would put another host's password into our header.
-        self._session.auth = _no_auth
+        self._session = session_of(destination.export, destination, environment)
 
-    def read(self, days: Sequence[tuple[date, date]]) -> Iterator[ExportRow]:
+    def read(self, days: Sequence[tuple[date, date]], limit: int | None = None) -> Iterator[ExportRow]:
         """Yield the rows of some spans of days, each asked in one request.
 
         Args:
             days: the first and the last day of each span, as days of the project's time zone.
+            limit: the most rows to ask for a span; None: all.
 
         Raises:
             OutsideError: when the project can't be reached, or refuses.
         """
         for first, last in days:
-            yield from self._span(first, last)
+            yield from self._span(first, last, {} if limit is None else {"limit": str(limit)})
 
-    def _span(self, first: date, last: date) -> Iterator[ExportRow]:
+    def _span(self, first: date, last: date, more: Mapping[str, str]) -> Iterator[ExportRow]:
         """Yield the rows of a span once all of them have come; until then they wait in a file of this machine."""
         with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY) as spool:
-            self._fetch(first, last, spool)
+            self._fetch({"from_date": first.isoformat(), "to_date": last.isoformat(), **more}, spool)
             spool.seek(0)
             for number, line in enumerate(spool, start=1):
                 if line.strip():
                     yield self._row(line, first, number)
 
-    def _fetch(self, first: date, last: date, spool: IO[bytes]) -> None:
-        pause = _FIRST_PAUSE_S
-        for attempt in range(1, _TRIES + 1):
+    def _fetch(self, parameters: dict[str, str], spool: IO[bytes]) -> None:
+        failures = 0
+        while True:
             try:
-                self._ask(first, last, spool)
+                return self._ask(parameters, spool)
             except _Again as again:
-                tries = _TRIES if self._was_reached else again.tries_at_first
-                if attempt >= tries:
-                    times = "" if attempt == 1 else f", {attempt} times in a row"
+                failures += 1
+                if failures >= (USUAL.attempts if self._was_reached else again.tries_at_first):
+                    times = "" if failures == 1 else f", {failures} times in a row"
                     raise OutsideError(f"{self._name()} {again.why}{times}") from None
-                wait = max(min(pause, _LONGEST_PAUSE_S) + self._pace.jitter(), again.after_s)
+                wait = USUAL.delay_s(failures, self._pace.lot(), again.asked_s)
                 self._pace.tell(f"{self._name()} {again.why}; asking again in {wait:.0f} s")
                 self._pace.sleep(wait)
-                pause *= 2
                 spool.seek(0)
                 spool.truncate()
-            else:
-                return
 
-    def _ask(self, first: date, last: date, spool: IO[bytes]) -> None:
+    def _ask(self, parameters: dict[str, str], spool: IO[bytes]) -> None:
         self._budget.spend()
-        parameters = {"from_date": first.isoformat(), "to_date": last.isoformat()}
         if self._credentials.has_service_account:
-            parameters["project_id"] = self._credentials.project_id
-        headers = {"Accept": "text/plain, application/json", "Accept-Encoding": "gzip"}
-        authorization = self._credentials.basic()
-        if authorization:
-            headers["Authorization"] = authorization
+            parameters = {**parameters, "project_id": self._credentials.project_id}
         try:
             with self._session.get(
                 f"{self._destination.export}/api/2.0/export",
                 params=parameters,
-                headers=headers,
+                headers={"Accept": "text/plain, application/json", "Accept-Encoding": "gzip"},
+                auth=Basic(self._credentials.basic()),
                 stream=True,
                 allow_redirects=False,
                 timeout=(_CONNECT_S, _SILENCE_S),
@@ -174,16 +172,18 @@ class ExportReader:
                 self._judge(answer)
                 for block in answer.iter_content(_BLOCK):
                     spool.write(block)
-        except requests.exceptions.SSLError as error:
-            raise OutsideError(f"{self._name()} has no certificate that holds: {self._plain(error)}") from None
+        except requests.exceptions.SSLError:
+            raise not_proven(self._name()) from None
+        except requests.exceptions.ProxyError:
+            raise _Again("can't be reached through the proxy", tries_at_first=3) from None
         except requests.Timeout:
             raise _Again("did not answer in time", tries_at_first=3) from None
-        except requests.exceptions.ChunkedEncodingError:
+        except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
             raise _Again("broke off in the middle of an export") from None
         except requests.ConnectionError:
             raise _Again("can't be reached", tries_at_first=1 if self._destination.is_local else 3) from None
         except requests.RequestException as error:
-            raise _Again(f"could not be asked ({self._plain(error)})", tries_at_first=3) from None
+            raise _Again(f"could not be asked ({type(error).__name__})", tries_at_first=3) from None
         _must_be_whole(spool)
 
     def _row(self, line: bytes, day: date, number: int) -> ExportRow:
@@ -204,27 +204,16 @@ class ExportReader:
         if status == 200:
             return
         if status in _RETRIED:
-            raise _Again(f"answered {status}", _seconds(answer.headers.get("Retry-After", "")))
-        if answer.is_redirect:
-            host = urlsplit(answer.headers.get("Location", "")).netloc or "another place"
-            raise OutsideError(
-                f"{self._name()} sends on to {self._credentials.hide(host)[:100]}, where no credentials are sent. "
-                "Name the right region or URL."
-            )
-        said = self._credentials.hide(answer.text[:300].strip())
+            raise _Again(f"answered {status}", asked_seconds(answer.headers.get("Retry-After"), 0))
+        if 300 <= status < 400:
+            raise redirected(self._name(), status)
+        said = shown(next(answer.iter_content(6_000), b"").decode("utf-8", "replace"), self._credentials)
         if status in (401, 403):
-            raise OutsideError(
-                f"{self._name()} refuses the credentials ({status}: {said}). "
-                f"Check {SERVICE_ACCOUNT}, {SERVICE_SECRET} and {PROJECT_ID}, and the region."
-            )
+            raise refused(self._name(), status, said, self._credentials)
         raise OutsideError(f"{self._name()} answered {status} to an export: {said}")
 
     def _name(self) -> str:
         return urlsplit(self._destination.export).netloc
-
-    def _plain(self, error: Exception) -> str:
-        """Return what a library says of an error, without any secret, in one short line."""
-        return self._credentials.hide(" ".join(str(error).split()))[:200] or type(error).__name__
 
 
 class _Again(Exception):  # noqa: N818 - no error of a user's: it never leaves this module
@@ -232,14 +221,14 @@ class _Again(Exception):  # noqa: N818 - no error of a user's: it never leaves t
 
     Args:
         why: why it has to be.
-        after_s: how many seconds the server wants to be left alone.
+        asked_s: how many seconds the server wants to be left alone; None: it does not say.
         tries_at_first: how often to ask while the server has never answered yet.
     """
 
-    def __init__(self, why: str, after_s: float = 0.0, tries_at_first: int = _TRIES) -> None:
+    def __init__(self, why: str, asked_s: float | None = None, tries_at_first: int = USUAL.attempts) -> None:
         super().__init__(why)
         self.why = why
-        self.after_s = after_s
+        self.asked_s = asked_s
         self.tries_at_first = tries_at_first
 
 
@@ -259,10 +248,6 @@ def _must_be_whole(spool: IO[bytes]) -> None:
         raise _Again("broke off in the middle of an export") from None
 
 
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
 def _lacking(credentials: Credentials) -> list[str]:
     values = {
         SERVICE_ACCOUNT: credentials.service_account,
@@ -272,12 +257,8 @@ def _lacking(credentials: Credentials) -> list[str]:
     return [name for name, value in values.items() if not value]
 
 
-def _no_account(_credentials: Credentials, name: str) -> Problem:
+def _no_account(name: str) -> Problem:
     return Problem("", None, name, "is not set", "An export asks with a service account; set it in the environment.")
-
-
-def _seconds(text: str) -> float:
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0
 
 
 def _minutes(seconds: float) -> str:
