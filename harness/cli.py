@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "lint": "Find what is wrong with a property, an event file or a scenario.",
     "serve": "Run a local Mixpanel that real SDKs talk to.",
     "generate": "Make up a labelled history of any size, to try the tool with.",
+    "send": "Send to a real project what the model has proven, and only that.",
     "verify": "Compare the users that the model predicts with those of a raw export.",
     "calibrate": "Ask a throw-away project which reading of each uncertain rule is true.",
     "new": "Write a commented example scenario and property to start from.",

@@ -75,7 +75,7 @@ class Credentials:
         return text
 
     def _spellings(self) -> list[str]:
-        found = set()
+        found: set[str] = set()
         for value in (self.token, self.service_account, self.service_secret):
             if len(value) >= _SHORTEST_HIDDEN:
                 found.update((value, quote(value, safe=""), quote_plus(value), _base64(value)))

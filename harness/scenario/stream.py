@@ -131,13 +131,24 @@ def _lines(raw: bytes) -> Iterator[Line]:
             yield Line(number, _event_of(line, number))
 
 
-def _event_of(line: bytes, number: int) -> Event | NotAnEvent:
+def json_of_line(line: bytes, number: int) -> Json | NotAnEvent:
+    """Return the value of one line of an event file, or why it holds none.
+
+    Args:
+        line: the line.
+        number: its number, counted from 1, for the message.
+    """
     try:
-        return from_wire(parse(line.decode("utf-8")))
+        return parse(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         return NotAnEvent("", f"line {number} is not UTF-8 (byte 0x{line[error.start]:02x})")
     except ValueError as error:
         return NotAnEvent("", f"line {number} is {error}")
+
+
+def _event_of(line: bytes, number: int) -> Event | NotAnEvent:
+    found = json_of_line(line, number)
+    return found if isinstance(found, NotAnEvent) else from_wire(found)
 
 
 def _time(value: Json) -> float | None:
