@@ -27,7 +27,7 @@ class Profiles:
     """All profiles of one project.
 
     Args:
-        model: who is who; an update goes to the profile of the id that its distinct_id resolves to when it arrives.
+        model: who is who; an update goes to the profile that is shown for its distinct_id when it arrives.
 
     Attributes:
         users: user profiles by distinct_id.
@@ -48,7 +48,7 @@ class Profiles:
         if not distinct_id:
             return ID_MISSING
         # `$ignore_alias` deletes the profile of the alias itself, not of the id it points at (`docs`).
-        key = distinct_id if raw.get("$ignore_alias") is True else self._model.resolve(distinct_id)
+        key = distinct_id if raw.get("$ignore_alias") is True else self._shown(distinct_id)
         return _apply(self.users, key, raw)
 
     def update_group(self, raw: Json) -> FieldError | None:
@@ -66,10 +66,14 @@ class Profiles:
 
         In simplified only the user's own is shown, never one of a device that was linked to it.
         """
+        return self.users.get(self._shown(distinct_id))
+
+    def _shown(self, distinct_id: str) -> str:
+        """Return the id whose profile stands for an id; an update after a merge must not hide the one that was kept."""
         canonical = self._model.resolve(distinct_id)
         if canonical in self.users or self._model.id_merge == "simplified":
-            return self.users.get(canonical)
-        return next((self.users[member] for member in self._model.members(canonical) if member in self.users), None)
+            return canonical
+        return next((member for member in self._model.members(canonical) if member in self.users), canonical)
 
 
 def _record_error(raw: Json) -> FieldError | None:

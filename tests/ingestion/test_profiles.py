@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.event import IdMerge
+from harness.identity.settings import IdentitySettings
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.sdks import SDK_FORMS, SdkName, encode
 from harness.ingestion.settings import ProjectSettings
@@ -109,6 +110,18 @@ def test_in_original_the_canonical_profile_is_shown_and_the_only_one_is_kept() -
     here.receive([row("$identify", distinct_id="u", S_anon_distinct_id=UUID)], now_ms=NOW_MS)
     assert here.profiles.of("u") == here.profiles.of(UUID) == {"anonymous": True}
     assert here.profiles.of("someone else") is None
+
+
+@pytest.mark.parametrize("canonical", [UUID, "u"])
+def test_an_update_after_a_merge_goes_on_with_the_profile_that_was_kept(canonical: str) -> None:
+    picks = IdentitySettings(canonical="first_seen" if canonical == UUID else "user_first")
+    here = MixpanelProject("original", ProjectSettings(identity=picks))
+    here.receive([row("Visit", distinct_id=UUID)], now_ms=NOW_MS)
+    send(here, update("u", set={"plan": "gold"}))
+    here.receive([row("$identify", distinct_id="u", S_anon_distinct_id=UUID)], now_ms=NOW_MS)
+    assert here.distinct_id(0) == canonical
+    send(here, update("u", set_once={"city": "Bern"}), update(UUID, add={"visits": 1}))
+    assert here.profiles.of("u") == here.profiles.of(UUID) == {"plan": "gold", "city": "Bern", "visits": 1}
 
 
 def test_in_legacy_updates_under_an_alias_reach_the_old_id() -> None:
