@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
+from click.core import ParameterSource
 
-from harness.clock import parse_duration
+from harness.clock import parse_duration, parse_instant
 from harness.commands.sources import chosen_settings, instant, is_scenario, scenario_of, stream_of, stream_options
 from harness.event import ID_MERGE_SYSTEMS, Endpoint, IdMerge
 from harness.problems import InputError, Problem
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from harness.ingestion.settings import ProjectSettings
     from harness.live.export_row import ExportRow
     from harness.live.marking import Marking
-    from harness.live.prediction import SentRow
+    from harness.live.prediction import Prediction, SentRow
     from harness.live.verify import ReadExport
 
 
@@ -32,7 +33,16 @@ if TYPE_CHECKING:
     type=click.Choice(ID_MERGE_SYSTEMS),
     help="The project's ID-merge system.  [default: the scenario's, else simplified]",
 )
-@click.option("--run", "run_id", metavar="ID", help="Only the run with this id, as `harness send --isolate` told it.")
+@click.option("--run", "run_id", metavar="ID", help="Only the run with this id, as `harness send` told it.")
+@click.option(
+    "--isolate/--no-isolate", default=None, help="Whether that run gave ids a form of its own, as in `harness send`."
+)
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The journal of `harness send`: tells run and days.  [default: EVENTS.journal, where there is one]",
+)
 @click.option("--from-date", metavar="DATE", help="First day to read.  [default: that of the earliest event]")
 @click.option("--to-date", metavar="DATE", help="Last day to read.  [default: that of the latest event]")
 @click.option("--wait", default="0s", show_default=True, metavar="DURATION", help="How long it may take to settle.")
@@ -45,12 +55,14 @@ def command(
     source: str | None,
     id_merge: IdMerge | None,
     run_id: str | None,
+    isolate: bool | None,  # noqa: FBT001 - click passes options by name
+    journal: Path | None,
     from_date: str | None,
     to_date: str | None,
     wait: str,
     poll: str,
     endpoint: Endpoint,
-    strict: bool | None,  # noqa: FBT001 - click passes options by name
+    strict: bool | None,  # noqa: FBT001
     now: str | None,
     cluster_limit: int | None,
     settings: Path | None,
@@ -103,7 +115,9 @@ def command(
     patience = Patience(_seconds(wait, "--wait"), _seconds(poll, "--poll"))
     if export is not None and patience.wait_s:
         raise _wrong("--wait", "is for --from: a file does not change", "Leave it out.")
-    marking = _marking(run_id)
+    journaled = _journaled(events, journal)
+    run_id = run_id or journaled.run_id
+    marking = _marking(run_id, isolates=is_scenario(events) if isolate is None else isolate)
     chosen = chosen_settings(settings, cluster_limit)
     system, rows, base = _sent(events, id_merge, chosen, endpoint, instant(now), marking)
     replay = Replay(rows, strict)
@@ -112,7 +126,7 @@ def command(
         read = _reading_file(export)
     else:
         days = (_date(from_date, "--from-date"), _date(to_date, "--to-date"))
-        read = _reading_project(str(source), replay, system, base, days)
+        read = _reading_project(str(source), replay.predict(system, base), journaled.first_day, days)
     verification = Verification(replay, system, base, read, run=None if marking is None else run_id, tell=_tell)
     verified = verification.verify(patience)
     from harness.commands.verify_text import verified_json, verified_text
@@ -143,7 +157,8 @@ def _sent(
             systems = " and ".join(scenario.id_merge)
             raise _wrong("--id-merge", f"is needed: {path} is for {systems}", "Say which one the project has.")
         system = id_merge or (scenario.id_merge[0] if scenario.id_merge else DEFAULT_SYSTEM)
-        run = played(scenario, system)
+        is_asked = click.get_current_context().get_parameter_source("endpoint") is not ParameterSource.DEFAULT
+        run = played(scenario, system, endpoint if is_asked else None)
         return system, rows_of_scenario(run, scenario.settings.ingestion.ms_threshold, marking), scenario.settings
     lines = stream_of(path)
     clock = newest_ms(lines, settings) if now_ms is None else now_ms
@@ -160,38 +175,53 @@ def _reading_file(path: Path) -> ReadExport:
 
 
 def _reading_project(
-    source: str,
-    replay: object,
-    system: IdMerge,
-    settings: ProjectSettings,
-    asked: tuple[date | None, date | None],
+    source: str, prediction: Prediction, first_day: date | None, asked: tuple[date | None, date | None]
 ) -> ReadExport:
     from harness.live.credentials import credentials_from
     from harness.live.destination import destination_from
     from harness.live.export_reader import ExportReader, Pace
-    from harness.live.prediction import Replay
     from harness.live.span import spans_of
 
-    assert isinstance(replay, Replay)
     destination = destination_from(source, "--from")
     reader = ExportReader(destination, credentials_from(os.environ), os.environ, Pace(tell=_tell))
-    today = datetime.now(UTC).date()
-    prediction = replay.predict(system, settings)
 
     def read() -> Iterable[ExportRow]:
-        return reader.read(spans_of(prediction, today, asked))
+        today = datetime.now(UTC).date()
+        arrived = (min(first_day or today - timedelta(days=1), today), today)
+        return reader.read(spans_of(prediction, arrived, asked))
 
     return read
 
 
-def _marking(run_id: str | None) -> Marking | None:
+class _Journaled(NamedTuple):
+    """What a journal tells of a send: its run, and the day it began; None where it tells nothing."""
+
+    run_id: str | None = None
+    first_day: date | None = None
+
+
+def _journaled(events: Path, journal: Path | None) -> _Journaled:
+    usual = events.with_name(f"{events.name}.journal")
+    path = journal or (usual if str(events) != "-" and usual.exists() else None)
+    if path is None:
+        return _Journaled()
+    from harness.live.journal import status_of
+    from harness.live.span import day_of
+
+    status = status_of(path)
+    run_id, started = status["run_id"], status["started"]
+    _tell(f"note: the journal {path} tells the run {run_id}" if run_id else f"note: the journal {path} is read")
+    return _Journaled(run_id, None if started is None else day_of(parse_instant(started)))
+
+
+def _marking(run_id: str | None, *, isolates: bool) -> Marking | None:
     from harness.live.marking import RUN_ID, Marking
 
     if run_id is None:
         return None
     if not RUN_ID.fullmatch(run_id):
         raise _wrong("--run", f"{run_id[:60]!r} is no run id", "Copy it from the output of `harness send`.")
-    return Marking(run_id)
+    return Marking(run_id, isolates)
 
 
 def _seconds(text: str, option: str) -> float:
