@@ -65,20 +65,30 @@ export function arrange(list, entries) {
   for (const node of before.values()) node.remove();
 }
 
-export function shortened(text, cells) {
-  const letters = [...shown(text)];
-  const widths = letters.map((letter) => (letter.codePointAt(0) >= 0x1100 ? 2 : 1));
-  const total = widths.reduce((sum, width) => sum + width, 0);
-  if (total <= cells) return letters.join("");
-  const room = Math.max(2, cells - 1);
-  const tail = Math.floor(room / 2);
-  let front = 0;
-  let used = 0;
-  while (used + widths[front] <= room - tail) used += widths[front++];
-  let back = letters.length;
-  used = 0;
-  while (back > front && used + widths[back - 1] <= tail) used += widths[--back];
-  return `${letters.slice(0, front).join("")}…${letters.slice(back).join("")}`;
+let ruler;
+
+function width(text, font) {
+  ruler ??= document.createElement("canvas").getContext("2d");
+  ruler.font = font;
+  return ruler.measureText(text).width;
+}
+
+// The longest beginning, or beginning and end around an ellipsis, that is no wider than some pixels.
+export function fitted(text, pixels, font, { middle = true } = {}) {
+  const whole = shown(text).slice(0, 2_000);
+  if (width(whole, font) <= pixels) return whole;
+  const letters = [...whole];
+  const cut = (kept) => {
+    const tail = middle ? Math.floor(kept / 2) : 0;
+    return `${letters.slice(0, kept - tail).join("")}…${tail ? letters.slice(-tail).join("") : ""}`;
+  };
+  let [fits, exceeds] = [0, letters.length];
+  while (exceeds - fits > 1) {
+    const kept = (fits + exceeds) >> 1;
+    if (width(cut(kept), font) <= pixels) fits = kept;
+    else exceeds = kept;
+  }
+  return cut(fits);
 }
 
 export function count(number, noun, nouns = `${noun}s`) {

@@ -1,7 +1,7 @@
 // One group of clusters as a drawing: a card for each cluster, its ids as nodes, arcs for what joined them on the left,
 // and what failed to join clusters as dashed lines on the right, with the reason where the line arrives.
 
-import { count, shortened, svg } from "./dom.js";
+import { count, fitted, svg } from "./dom.js";
 
 const ROW = 28;
 const HEAD = 50;
@@ -11,9 +11,16 @@ const GAP = 14;
 const LABEL = 32;
 const LANE = 11;
 const MOST_ARCS = 4;
-const CODE_CELL = 7.45;
-const TEXT_CELL = 7.3;
-const SMALL_CELL = 6.9;
+const PREFIX_WIDTH = 60;
+
+// Sizes and families as in page.css.
+const SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif';
+const MONO = 'ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace';
+const TITLE = `600 13.5px ${SANS}`;
+const NAME = `12.3px ${MONO}`;
+const WORDS = `12px ${SANS}`;
+const REASON = `11.5px ${MONO}`;
+const WHY = `11.5px ${SANS}`;
 
 const EVENTS = { identify: "$identify", alias: "$create_alias", merge: "$merge", link: "event with both ids" };
 
@@ -99,14 +106,13 @@ function card(cluster, y, width, idMerge, places, at) {
   const height = cardHeight(cluster);
   const arcs = arcsOf(cluster);
   const dotX = 24 + Math.min(arcs.depth, MOST_ARCS) * 9;
-  const room = width - dotX - 22;
   const events = count(cluster.events, "event");
   const ids = count(cluster.ids.length + cluster.hidden, "id");
   const rows = cluster.ids.map((each, place) => {
     const middle = y + headOf(cluster) + place * ROW + ROW / 2;
     places.set(each.id, { x: width, y: middle });
     const canonical = each.id === cluster.canonical && cluster.ids.length + cluster.hidden > 1;
-    return node(each, dotX, middle, width, Math.floor(room / CODE_CELL), canonical);
+    return node(each, dotX, middle, width, canonical);
   });
   const more = cluster.hidden
     ? svg("text", { class: "more", x: dotX + 16, y: y + HEAD + cluster.ids.length * ROW + 18 }, `and ${count(cluster.hidden, "more id")}`)
@@ -114,7 +120,7 @@ function card(cluster, y, width, idMerge, places, at) {
   const facts = isAlone(cluster)
     ? svg("text", { class: "facts", x: dotX + 16, y: y + 45 }, events)
     : [
-        svg("text", { class: "who", x: 20, y: y + 23 }, shortened(cluster.canonical, Math.floor((width - 32) / TEXT_CELL))),
+        svg("text", { class: "who", x: 20, y: y + 23 }, fitted(cluster.canonical, width - 36, TITLE)),
         svg("text", { class: "facts", x: 20, y: y + 40 }, `${ids} · ${events}`),
       ];
   return svg(
@@ -156,11 +162,12 @@ function drawnArc(arc, cluster, y, dotX) {
   return svg("path", { class: "link merged", d: path }, svg("title", {}, `${arc.link.ids.join(" and ")}: ${linkText(arc.link)}`));
 }
 
-function node(each, x, middle, width, cells, canonical) {
+function node(each, x, middle, width, canonical) {
   const what = { user: "user id", device: "device id", anonymous: "anonymous id" }[each.kind];
   const label = `${each.id}, ${what}${canonical ? ", canonical" : ""}`;
   const prefix = each.id.startsWith("$device:") ? "$device:" : "";
-  const text = shortened(each.id.slice(prefix.length), Math.max(8, cells - prefix.length - 3));
+  const room = width - x - 16 - 28 - (prefix ? PREFIX_WIDTH : 0);
+  const text = fitted(each.id.slice(prefix.length), room, NAME);
   return svg(
     "g",
     { class: `node ${each.kind}${canonical ? " canonical" : ""}`, role: "button", tabindex: "-1", "aria-pressed": "false", "aria-label": label },
@@ -224,14 +231,14 @@ function mark(link, x, y) {
 }
 
 function words(link, y, width) {
-  const cells = Math.floor((width - 14) / SMALL_CELL);
+  const room = width - 14;
   const times = link.times > 1 ? ` (${count(link.times, "time")})` : "";
   const verb = link.outcome === "merged" ? "leads here from then on" : link.outcome;
   return svg(
     "g",
     { class: `words ${link.outcome}` },
     svg("title", {}, `${link.ids.join(" and ")}: ${linkText(link)}`),
-    svg("text", { x: 10, y: y + 12 }, shortened(`${nameOf(link)} ${verb} at event ${link.index}${times}`, cells)),
-    svg("text", { class: link.reason ? "reason" : "why", x: 10, y: y + 26 }, shortened(link.reason ?? link.why, cells)),
+    svg("text", { x: 10, y: y + 12 }, fitted(`${nameOf(link)} ${verb} at event ${link.index}${times}`, room, WORDS, { middle: false })),
+    svg("text", { class: link.reason ? "reason" : "why", x: 10, y: y + 26 }, fitted(link.reason ?? link.why, room, link.reason ? REASON : WHY, { middle: false })),
   );
 }

@@ -52,12 +52,17 @@ export class Feed {
     this.kind = kind;
     this.since = null;
     this.parts.rows.replaceChildren();
-    this.refresh();
+    this.#soon();
   }
 
   #go(since) {
     this.since = since;
-    this.refresh();
+    this.#soon();
+  }
+
+  // Where the server does not answer, the page says so the next time it asks.
+  #soon() {
+    this.refresh().catch(() => {});
   }
 
   #render(kind, found) {

@@ -13,7 +13,18 @@ const SPOKEN_EVERY_MS = 5_000;
 const MOST_KNOWN = 300;
 
 const part = (name) => document.getElementById(name);
-const state = { counts: null, picture: null, busy: false, again: false, isPaused: false, chosen: [], resets: 0, told: 0, spoken: "" };
+const state = {
+  counts: null,
+  picture: null,
+  searched: "",
+  isAsking: false,
+  waiting: null,
+  again: false,
+  isPaused: false,
+  chosen: [],
+  told: 0,
+  spoken: "",
+};
 
 const people = new People(part("graph"), choose);
 const feed = new Feed(
@@ -30,18 +41,24 @@ function connection(kind, text) {
   part("connection-text").textContent = text;
 }
 
-// One question at a time; the next one waits in proportion to how long this one took.
-async function refresh() {
-  if (state.busy) {
+// One question at a time. The next one waits in proportion to how long this one took, unless somebody asks for it.
+async function refresh({ atOnce = false } = {}) {
+  if (atOnce) {
+    clearTimeout(state.waiting);
+    state.waiting = null;
+  }
+  if (state.isAsking || state.waiting !== null) {
     state.again = true;
     return;
   }
-  state.busy = true;
+  state.isAsking = true;
   state.again = false;
   const start = performance.now();
   try {
-    const [picture] = await Promise.all([ask("picture", { search: part("search-text").value.trim(), order: part("order").value }), feed.refresh()]);
+    const search = part("search-text").value.trim();
+    const [picture] = await Promise.all([ask("picture", { search, order: part("order").value }), feed.refresh()]);
     state.picture = picture;
+    state.searched = search;
     if (picture.behind > 0) state.again = true;
     show();
     if (state.isPaused) connection("paused", "paused");
@@ -50,16 +67,18 @@ async function refresh() {
     connection("lost", error instanceof Refused ? error.message : "no answer, trying again");
     state.again = !(error instanceof Refused);
   }
-  const took = performance.now() - start;
-  setTimeout(() => {
-    state.busy = false;
+  state.isAsking = false;
+  state.waiting = setTimeout(() => {
+    state.waiting = null;
     if (state.again) refresh();
-  }, Math.max(SOONEST_MS, PATIENCE * took));
+  }, Math.max(SOONEST_MS, PATIENCE * (performance.now() - start)));
+  if (atOnce && state.again) refresh({ atOnce });
 }
 
 function changed(counts) {
   if (counts === null) {
     connection("lost", "connection lost, trying again");
+    refresh();
     return;
   }
   const was = state.counts;
@@ -97,7 +116,7 @@ function show() {
 }
 
 function shownText(picture) {
-  const searched = part("search-text").value.trim() !== "";
+  const searched = state.searched !== "";
   if (searched && picture.found === 0) return "no id has this in it";
   const drawn = picture.groups.reduce((sum, group) => sum + group.clusters.length, 0);
   const all = searched ? picture.found : picture.clusters;
@@ -137,7 +156,7 @@ async function question(a, b, { focus }) {
   try {
     const found = await ask("explain", { a, b });
     if (state.chosen.join("\n") !== [a, b].filter(Boolean).join("\n")) return;
-    answer.replaceChildren(...answerOf(a, b, found, (index) => feed.open(index)).filter(Boolean));
+    answer.replaceChildren(...answerOf(a, b, found, (index) => feed.open(index).catch(() => {})).filter(Boolean));
   } catch (error) {
     answer.replaceChildren(html("p", { class: "verdict no" }, error instanceof Refused ? error.message : "The server does not answer."));
   }
@@ -198,7 +217,7 @@ async function resetClosed() {
   try {
     await tell("reset");
     begin();
-    await refresh();
+    await refresh({ atOnce: true });
     say("Everything was forgotten.");
   } catch (error) {
     connection("lost", error instanceof Refused ? error.message : "no answer");
@@ -209,7 +228,7 @@ function togglePause() {
   state.isPaused = !state.isPaused;
   part("pause").setAttribute("aria-pressed", String(state.isPaused));
   connection(state.isPaused ? "paused" : "live", state.isPaused ? "paused" : "live");
-  if (!state.isPaused) refresh();
+  if (!state.isPaused) refresh({ atOnce: true });
 }
 
 async function offerSessions() {
@@ -233,16 +252,16 @@ async function offerSessions() {
 let typing;
 part("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  refresh();
+  refresh({ atOnce: true });
 });
 part("search-text").addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(async () => {
-    await refresh();
+    await refresh({ atOnce: true });
     if (state.picture) say(shownText(state.picture));
   }, 150);
 });
-part("order").addEventListener("change", refresh);
+part("order").addEventListener("change", () => refresh({ atOnce: true }));
 part("question").addEventListener("submit", (event) => {
   event.preventDefault();
   question(part("first-id").value, part("second-id").value, { focus: true });

@@ -41,10 +41,9 @@ export function sessionToken() {
   return token;
 }
 
-// Calls back with the counts on every change, and with null while the server can't be reached.
+// Calls back with the counts on every change, and with null when the server can't be reached or refuses to tell.
 export function listen(changed) {
   const source = new EventSource(address("stream", { counts: 1 }));
   source.addEventListener("counts", (message) => changed(JSON.parse(message.data)));
   source.addEventListener("error", () => changed(null));
-  return source;
 }
