@@ -1,0 +1,244 @@
+"""The canonical id of each cluster in original, by the policy of the settings; the same pick as the plain model makes.
+
+`seeded_random` draws lots with BLAKE2b (RFC 7693) keyed with the seed, as `harness.identity.original` does; it is written
+out here because `hashlib` would take longer for ten million ids than everything else together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.history.native import compiled, last_bytes, word
+from harness.identity.settings import IdentitySettings
+
+_LANES: Final = 8
+_LONGEST: Final = 128
+_FIRST: Final = np.array(
+    [
+        0x6A09E667F3BCC908,
+        0xBB67AE8584CAA73B,
+        0x3C6EF372FE94F82B,
+        0xA54FF53A5F1D36F1,
+        0x510E527FADE682D1,
+        0x9B05688C2B3E6C1F,
+        0x1F83D9ABFB41BD6B,
+        0x5BE0CD19137E2179,
+    ],
+    np.uint64,
+)
+_ORDER: Final = np.array(
+    [
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+        [14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3],
+        [11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4],
+        [7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8],
+        [9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13],
+        [2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9],
+        [12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11],
+        [13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10],
+        [6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5],
+        [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+        [14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3],
+    ],
+    np.int64,
+)
+_TURNS: Final = np.array(
+    [
+        [0, 4, 8, 12],
+        [1, 5, 9, 13],
+        [2, 6, 10, 14],
+        [3, 7, 11, 15],
+        [0, 5, 10, 15],
+        [1, 6, 11, 12],
+        [2, 7, 8, 13],
+        [3, 4, 9, 14],
+    ],
+    np.int64,
+)
+_ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
+_KEY_BYTES: Final = 16
+_DIGEST_BYTES: Final = 16
+
+
+def canonical_of(
+    root: NDArray[np.uint32],
+    number: NDArray[np.uint32],
+    identified: NDArray[np.bool_],
+    size: NDArray[np.int32],
+    settings: IdentitySettings,
+    heap: NDArray[np.uint8],
+    place: NDArray[np.int64],
+) -> NDArray[np.uint32]:
+    """Return the canonical id of every root.
+
+    Args:
+        root: uint32, an entry a code: the root of its cluster; 0 for what is no id of the model.
+        number: uint32: the order of first appearance, from 1; 0 for what is no id of the model.
+        identified: bool: it was the identified id of a merged `$identify`.
+        size: int32: of a root, the size of its cluster.
+        settings: the policy, and its seed.
+        heap: the texts of the dictionary; see `Dictionary.raw`.
+        place: where each code's record is in it.
+
+    Returns:
+        uint32, an entry a code: of a root, the canonical id of its cluster; else 0.
+    """
+    best = np.zeros(len(root), np.uint32)
+    if settings.canonical != "seeded_random":
+        _first(root, number, identified, settings.canonical == "user_first", best)
+        return best
+    lots = np.empty((len(root), 2), np.uint64)
+    state = _keyed_state(settings.canonical_seed)
+    address = heap.__array_interface__["data"][0]
+    codes = np.flatnonzero((root != 0) & (size[root] > 1))
+    chunk = 1 << 16
+    for first in range(0, len(codes), chunk):
+        some = codes[first : first + chunk]
+        drawn = np.empty((len(some), 2), np.uint64)
+        _draw(some, address, place, state, drawn)
+        for at in np.flatnonzero(drawn[:, 0] == _ALL):
+            begin = int(place[some[at]])
+            length = int(heap[begin : begin + 4].view(np.uint32)[0])
+            if length > _LONGEST:
+                drawn[at] = _lot(settings.canonical_seed, heap[begin + 8 : begin + 8 + length].tobytes())
+        _choose(some, drawn, root, best, lots)
+    alone = np.flatnonzero((root != 0) & (size[root] == 1))
+    best[alone] = alone
+    return best
+
+
+def _key(seed: int) -> bytes:
+    return seed.to_bytes(_KEY_BYTES, "big", signed=True)
+
+
+def _lot(seed: int, text: bytes) -> tuple[int, int]:
+    digest = hashlib.blake2b(text, key=_key(seed), digest_size=_DIGEST_BYTES).digest()
+    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+
+
+def _keyed_state(seed: int) -> NDArray[np.uint64]:
+    """Return the state after the block of the key, which is the same for every id."""
+    state = _FIRST.copy()
+    state[0] ^= np.uint64(0x01010000 ^ (_KEY_BYTES << 8) ^ _DIGEST_BYTES)
+    block = np.zeros((16, _LANES), np.uint64)
+    block[:2, :] = np.frombuffer(_key(seed), np.uint64)[:, None]
+    lanes = np.repeat(state[:, None], _LANES, axis=1)
+    counts = np.full(_LANES, 128, np.uint64)
+    out = np.empty((8, _LANES), np.uint64)
+    _compress(lanes, block, counts, np.uint64(0), np.empty((16, _LANES), np.uint64), out)
+    return np.ascontiguousarray(out[:, 0])
+
+
+@compiled
+def _first(root: Any, number: Any, identified: Any, user_first: bool, best: Any) -> None:  # noqa: FBT001
+    for code in range(len(root)):
+        top = root[code]
+        if top == 0:
+            continue
+        held = best[top]
+        if held == 0:
+            best[top] = code
+        elif user_first and identified[code] != identified[held]:
+            if identified[code]:
+                best[top] = code
+        elif number[code] < number[held]:
+            best[top] = code
+
+
+@compiled
+def _choose(codes: Any, drawn: Any, root: Any, best: Any, lots: Any) -> None:
+    for at in range(len(codes)):
+        top = root[codes[at]]
+        if (
+            best[top] == 0
+            or drawn[at, 0] < lots[top, 0]
+            or (drawn[at, 0] == lots[top, 0] and drawn[at, 1] < lots[top, 1])
+        ):
+            best[top] = codes[at]
+            lots[top, 0] = drawn[at, 0]
+            lots[top, 1] = drawn[at, 1]
+
+
+@compiled
+def _draw(codes: Any, heap: int, place: Any, state: Any, drawn: Any) -> None:
+    """Draw the lots of some ids, several at once; an id longer than a block gets the highest of all."""
+    start = np.empty((8, _LANES), np.uint64)
+    for part in range(8):
+        for lane in range(_LANES):
+            start[part, lane] = state[part]
+    block = np.zeros((16, _LANES), np.uint64)
+    counts = np.empty(_LANES, np.uint64)
+    work = np.empty((16, _LANES), np.uint64)
+    out = np.empty((8, _LANES), np.uint64)
+    for first in range(0, len(codes), _LANES):
+        lanes = min(_LANES, len(codes) - first)
+        for lane in range(lanes):
+            record = heap + place[codes[first + lane]]
+            length = np.int64(word(record) & np.uint64(0xFFFFFFFF))
+            counts[lane] = np.uint64(128 + min(length, _LONGEST))
+            words = min(length, _LONGEST) >> 3
+            for part in range(words):
+                block[part, lane] = word(record + 8 + (part << 3))
+            for part in range(words, 16):
+                block[part, lane] = np.uint64(0)
+            rest = length & 7
+            if length < _LONGEST and rest:
+                block[words, lane] = last_bytes(record + 8, length, rest)
+        _compress(start, block, counts, _ALL, work, out)
+        for lane in range(lanes):
+            record = heap + place[codes[first + lane]]
+            if np.int64(word(record) & np.uint64(0xFFFFFFFF)) > _LONGEST:
+                drawn[first + lane, 0] = _ALL
+                drawn[first + lane, 1] = _ALL
+            else:
+                drawn[first + lane, 0] = _swapped(out[0, lane])
+                drawn[first + lane, 1] = _swapped(out[1, lane])
+
+
+@compiled
+def _swapped(value: Any) -> Any:
+    """Return a number with its bytes in reverse, so that numbers compare as their bytes do."""
+    one = np.uint64(0x00FF00FF00FF00FF)
+    two = np.uint64(0x0000FFFF0000FFFF)
+    value = ((value & one) << np.uint64(8)) | ((value >> np.uint64(8)) & one)
+    value = ((value & two) << np.uint64(16)) | ((value >> np.uint64(16)) & two)
+    return (value << np.uint64(32)) | (value >> np.uint64(32))
+
+
+@compiled
+def _compress(start: Any, block: Any, counts: Any, last: Any, work: Any, out: Any) -> None:
+    """Do the compression of BLAKE2b on several blocks at once, one a lane."""
+    for lane in range(_LANES):
+        for part in range(8):
+            work[part, lane] = start[part, lane]
+            work[part + 8, lane] = _FIRST[part]
+        work[12, lane] ^= counts[lane]
+        work[14, lane] ^= last
+    for turn in range(12):
+        for step in range(8):
+            a, b, c, d = _TURNS[step, 0], _TURNS[step, 1], _TURNS[step, 2], _TURNS[step, 3]
+            x, y = _ORDER[turn, 2 * step], _ORDER[turn, 2 * step + 1]
+            for lane in range(_LANES):
+                va = work[a, lane] + work[b, lane] + block[x, lane]
+                vd = work[d, lane] ^ va
+                vd = (vd >> np.uint64(32)) | (vd << np.uint64(32))
+                vc = work[c, lane] + vd
+                vb = work[b, lane] ^ vc
+                vb = (vb >> np.uint64(24)) | (vb << np.uint64(40))
+                va = va + vb + block[y, lane]
+                vd = vd ^ va
+                vd = (vd >> np.uint64(16)) | (vd << np.uint64(48))
+                vc = vc + vd
+                vb = vb ^ vc
+                work[b, lane] = (vb >> np.uint64(63)) | (vb << np.uint64(1))
+                work[a, lane] = va
+                work[c, lane] = vc
+                work[d, lane] = vd
+    for part in range(8):
+        for lane in range(_LANES):
+            out[part, lane] = start[part, lane] ^ work[part, lane] ^ work[part + 8, lane]

@@ -1,0 +1,169 @@
+"""The few things about bytes that compiled loops need and Python does not offer: loads, prefetches, hashes, copies.
+
+Every loop of this room is compiled by numba on first use and kept in a cache beside the module. Whole numbers are kept
+unsigned where they are mixed, for numba turns a signed and an unsigned 64-bit number into a float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import llvmlite.ir as ir
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+U0: Final = np.uint64(0)
+_MIX_1: Final = np.uint64(0x9E3779B97F4A7C15)
+_MIX_2: Final = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_3: Final = np.uint64(0x94D049BB133111EB)
+_S29: Final = np.uint64(29)
+_S32: Final = np.uint64(32)
+
+PREFIX_WORD: Final = np.frombuffer(b"$device:", np.uint64)[0]
+"""`$device:` as one number; it is 8 bytes long."""
+
+
+def compiled(function: Function) -> Function:
+    """Compile a loop that keeps no lock of the interpreter, so that two of them run at the same time."""
+    made: Function = njit(cache=True, nogil=True, boundscheck=False)(function)
+    return made
+
+
+@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+def byte(typing: Any, address: Any) -> Any:  # noqa: ARG001 - the form numba asks for
+    """Return the byte at an address as a number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        return builder.zext(builder.load(place), ir.IntType(64))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+def word(typing: Any, address: Any) -> Any:  # noqa: ARG001
+    """Return the 8 bytes at an address as one number, the first byte lowest; any alignment."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(types.int64), generate
+
+
+@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+def put_word(typing: Any, address: Any, value: Any) -> Any:  # noqa: ARG001
+    """Put 8 bytes at an address, the lowest first; any alignment."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64), generate
+
+
+@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+def put_byte(typing: Any, address: Any, value: Any) -> Any:  # noqa: ARG001
+    """Put one byte at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        builder.store(builder.trunc(arguments[1], ir.IntType(8)), place)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+def bytes_below(typing: Any, found: Any) -> Any:  # noqa: ARG001
+    """Return how many whole bytes of a number, which is not 0, are below its lowest bit."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        zeros = builder.cttz(arguments[0], ir.IntType(1)(1))
+        return builder.lshr(zeros, ir.IntType(64)(3))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+def prefetch(typing: Any, address: Any) -> Any:  # noqa: ARG001
+    """Ask for the cache line of an address before it is needed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [ir.IntType(8).as_pointer()], kind)
+        builder.call(function, [place, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+def address_of(array: Any) -> int:
+    """Return where an array begins; whoever uses the address keeps the array alive meanwhile."""
+    return int(array.__array_interface__["data"][0])
+
+
+@compiled
+def last_bytes(at: int, length: int, rest: int) -> Any:
+    """Return the last `rest` bytes (1 to 7) of a text of `length` bytes as one number, zeros above them."""
+    if length >= 8:
+        return word(at + length - 8) >> np.uint64((8 - rest) << 3)
+    value = U0
+    for step in range(rest):
+        value |= np.uint64(byte(at + length - rest + step)) << np.uint64(step << 3)
+    return value
+
+
+@compiled
+def hash_of(at: int, length: int, prefixed: bool) -> Any:  # noqa: FBT001 - compiled calls know no keywords
+    """Return a 64-bit hash of some bytes. It only finds where to look: whoever uses it compares the bytes as well.
+
+    Args:
+        at: the address of the text.
+        length: its length in bytes.
+        prefixed: hash the text with `$device:` in front of it; those are 8 bytes, so the words stay the same.
+    """
+    if prefixed:
+        value = (np.uint64(length + 8) * _MIX_1 ^ PREFIX_WORD) * _MIX_2
+        value ^= value >> _S32
+    else:
+        value = np.uint64(length) * _MIX_1
+    rest = length & 7
+    end = at + length - rest
+    place = at
+    while place < end:
+        value = (value ^ word(place)) * _MIX_2
+        value ^= value >> _S32
+        place += 8
+    if rest:
+        value = (value ^ last_bytes(at, length, rest)) * _MIX_2
+        value ^= value >> _S32
+    value = (value ^ (value >> _S29)) * _MIX_3
+    return value ^ (value >> _S32)
+
+
+@compiled
+def same_words(at: int, length: int, other: int) -> Any:
+    """Return whether a text is the one at another address, where texts fill whole words with zeros."""
+    rest = length & 7
+    words = length - rest
+    for place in range(0, words, 8):
+        if word(at + place) != word(other + place):
+            return False
+    return rest == 0 or last_bytes(at, length, rest) == word(other + words)
+
+
+@compiled
+def put_words(at: int, length: int, other: int) -> None:
+    """Copy a text to another address as whole words, the last one filled with zeros."""
+    rest = length & 7
+    words = length - rest
+    for place in range(0, words, 8):
+        put_word(other + place, word(at + place))
+    if rest:
+        put_word(other + words, last_bytes(at, length, rest))

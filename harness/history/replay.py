@@ -1,0 +1,477 @@
+"""Exact replay: every stored event of a history goes through the rules of its system in order of arrival.
+
+The loops work on codes in arrays that grow with the dictionary; what they decide is what `harness.identity` decides, and
+tests hold both equal on every stream. Everything a decision depends on is in the arrays, so their size is known: about
+40 bytes an id beside the dictionary, whatever the number of events.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.event import DEVICE_PREFIX, IdMerge
+from harness.history.attempts import attempted_in_vain
+from harness.history.canonical import canonical_of
+from harness.history.dictionary import Dictionary
+from harness.history.door import Admitted
+from harness.history.marks import COMPAT, PHP_LOOSE, PREFIXED, STRICT_V4
+from harness.history.native import compiled
+from harness.history.records import NO_RULE, RULE_NAMES, DecisionColumns, EventBatch, ResolvedIds
+from harness.history.replay_legacy import IS_STORED, replay_legacy
+from harness.history.replay_original import IDENTIFIED, replay_original
+from harness.history.replay_simplified import IS_DEVICE, IS_USER, replay_simplified
+from harness.identity.settings import IdentitySettings
+
+_FORMS: Final = {"strict_v4": STRICT_V4, "compat": COMPAT, "php_loose": PHP_LOOSE}
+_LINK: Final = RULE_NAMES.index("simplified.link")
+_LEGACY_ALIAS: Final = RULE_NAMES.index("legacy.alias")
+
+
+class Taken(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        stored: uint32; what each event is stored under, `EMPTY` for nobody; 0 for an event that is not stored.
+        received: uint32; what it carried or implied.
+        decisions: the decisions about it.
+        vain: uint32, two a row: pairs of ids that identity events named which were not even stored.
+    """
+
+    stored: NDArray[np.uint32]
+    received: NDArray[np.uint32]
+    decisions: DecisionColumns
+    vain: NDArray[np.uint32]
+
+
+class Replay(ABC):
+    """The identity of one history under one system.
+
+    Args:
+        ids: the dictionary of its ids.
+        settings: the reading of the rules.
+
+    Attributes:
+        tries: uint8, an entry a code: the marks of `harness.history.attempts`.
+    """
+
+    id_merge: IdMerge
+
+    def __init__(self, ids: Dictionary, settings: IdentitySettings | None = None) -> None:
+        self.ids = ids
+        self.settings = settings or IdentitySettings()
+        self.tries = np.zeros(0, np.uint8)
+        self._room = 0
+
+    def take(
+        self,
+        batch: EventBatch,
+        admitted: Admitted,
+        *,
+        by_track: NDArray[np.bool_] | None = None,
+        arrival_ms: NDArray[np.int64] | None = None,
+    ) -> Taken:
+        """Let the model decide on every stored event of a batch.
+
+        Args:
+            batch: the events.
+            admitted: what the door made of them.
+            by_track: which of them came by /track; None: none.
+            arrival_ms: when each arrived, milliseconds since 1970; None: all at the same time. Only legacy with a
+                delayed alias reads it.
+        """
+        self._grow()
+        size = batch.size
+        stored, received = np.zeros(size, np.uint32), np.zeros(size, np.uint32)
+        most = self._most_decisions(batch)
+        place, outcome, rule = np.empty(most, np.int64), np.empty(most, np.uint8), np.empty(most, np.uint8)
+        came = _Came(
+            np.zeros(size, np.bool_) if by_track is None else by_track,
+            np.zeros(size, np.int64) if arrival_ms is None else arrival_ms,
+        )
+        out = (stored, received, place, outcome, rule)
+        count = self._decide(batch, admitted, came, out)
+        vain = np.empty((int(np.count_nonzero(batch.kind)), 2), np.uint32)
+        pairs = 0
+        if len(vain) and admitted.status.any():
+            pairs = attempted_in_vain(
+                admitted.status,
+                batch.kind,
+                batch.distinct_id,
+                batch.identified_id,
+                batch.anonymous_id,
+                batch.alias,
+                batch.merge_rows,
+                batch.merge_offsets,
+                batch.merge_ids,
+                self.ids.marks,
+                self.tries,
+                vain,
+            )
+        decisions = DecisionColumns(place[:count], outcome[:count], rule[:count])
+        return Taken(stored, received, decisions, vain[:pairs])
+
+    @abstractmethod
+    def known(self) -> NDArray[np.uint32]:
+        """Return the codes of all ids in clusters."""
+
+    @abstractmethod
+    def settled(self) -> NDArray[np.uint32]:
+        """Return for every code a code that all ids of its user share, an id of that user: not yet the canonical one."""
+
+    @abstractmethod
+    def canonical(self) -> NDArray[np.uint32]:
+        """Return for every code the canonical id of an event that was stored under it; of what is no id, itself."""
+
+    @abstractmethod
+    def resolved(self) -> ResolvedIds:
+        """Return who every id is, and since which event."""
+
+    @abstractmethod
+    def _decide(self, batch: EventBatch, admitted: Admitted, came: _Came, out: tuple[NDArray[Any], ...]) -> int: ...
+
+    def _most_decisions(self, batch: EventBatch) -> int:
+        return int(np.count_nonzero(batch.kind))
+
+    def _grow(self) -> None:
+        """Make room for every code of the dictionary."""
+        wanted = len(self.ids)
+        if wanted <= self._room:
+            return
+        room = max(wanted, self._room + self._room // 2, 1 << 10)
+        for name, empty in self._state().items():
+            old = getattr(self, name, None)
+            array = np.full(room, empty[1], empty[0])
+            if old is not None:
+                array[: len(old)] = old
+            setattr(self, name, array)
+        self._room = room
+
+    def _state(self) -> dict[str, tuple[Any, int]]:
+        """Return the arrays that hold the state, each with its type and what stands where nothing was decided yet."""
+        return {"tries": (np.uint8, 0)}
+
+
+class _Came(NamedTuple):
+    by_track: NDArray[np.bool_]
+    arrival_ms: NDArray[np.int64]
+
+
+class OriginalReplay(Replay):
+    """Original ID Merge."""
+
+    id_merge = "original"
+    _above: NDArray[np.int32]
+    _number: NDArray[np.uint32]
+    _flags: NDArray[np.uint8]
+    _tree: NDArray[np.uint32]
+    _tree_event: NDArray[np.int64]
+    _tree_rule: NDArray[np.uint8]
+
+    def __init__(self, ids: Dictionary, settings: IdentitySettings | None = None) -> None:
+        super().__init__(ids, settings)
+        chosen = self.settings
+        anon_only = chosen.assigned_rule == "anon_only"
+        noop = chosen.reidentify_same_pair == "noop"
+        self._keeps_pairs = anon_only or noop
+        self._numbers = np.array([chosen.max_cluster_ids, _FORMS[chosen.anon_id_form], anon_only, noop], np.int64)
+        self._assigned = np.zeros(1, np.uint32)
+        self._bare = np.zeros(0, np.uint32)
+        self._counter = np.zeros(1, np.int64)
+        self._tops: NDArray[np.uint32] | None = None
+
+    def known(self) -> NDArray[np.uint32]:
+        """Return the codes of all ids in clusters, in order of first appearance."""
+        self._grow()
+        codes = np.flatnonzero(self._number)
+        return codes[np.argsort(self._number[codes])].astype(np.uint32)
+
+    def roots(self) -> NDArray[np.uint32]:
+        """Return for every code the root of its cluster; 0 for what is no id of the model."""
+        self._grow()
+        root = np.zeros(len(self._above), np.uint32)
+        _roots(self._above, self._number, root)
+        return root
+
+    def sizes(self) -> NDArray[np.int32]:
+        """Return for every code that is a root the size of its cluster."""
+        self._grow()
+        return -self._above
+
+    def settled(self) -> NDArray[np.uint32]:
+        """Return the root of each code; for what is no id of the model the code itself."""
+        root = self.roots()
+        return np.where(root == 0, np.arange(len(root), dtype=np.uint32), root)
+
+    def canonical(self) -> NDArray[np.uint32]:
+        """Return the canonical id of each code, picked by the policy of the settings."""
+        root = self.roots()
+        heap, place = self.ids.raw()
+        picked = canonical_of(
+            root, self._number, (self._flags & IDENTIFIED) != 0, self.sizes(), self.settings, heap, place
+        )
+        found: NDArray[np.uint32] = np.where(root == 0, np.arange(len(root), dtype=np.uint32), picked[root])
+        return found
+
+    def resolved(self) -> ResolvedIds:
+        """Return who every id is; `rule` and `event_index` are those that made it one user with its canonical id."""
+        codes = self.known()
+        canonical = self.canonical()[codes]
+        event_index, rule = np.empty(len(codes), np.int64), np.empty(len(codes), np.uint8)
+        _since(codes, canonical, self._tree, self._tree_event, self._tree_rule, event_index, rule)
+        return ResolvedIds(codes, canonical, rule, event_index)
+
+    def _state(self) -> dict[str, tuple[Any, int]]:
+        arrays: dict[str, tuple[Any, int]] = {
+            "_above": (np.int32, -1),
+            "_number": (np.uint32, 0),
+            "_flags": (np.uint8, 0),
+            "_tree": (np.uint32, 0),
+            "_tree_event": (np.int64, -1),
+            "_tree_rule": (np.uint8, NO_RULE),
+        }
+        if self._keeps_pairs:
+            arrays["_assigned"] = (np.uint32, 0)
+        return {**super()._state(), **arrays}
+
+    def _decide(self, batch: EventBatch, admitted: Admitted, came: _Came, out: tuple[NDArray[Any], ...]) -> int:
+        if self.settings.device_prefix_equivalent:
+            self._map_prefixed()
+            self._grow()
+        return replay_original(
+            batch.first_index,
+            admitted.status,
+            batch.kind,
+            admitted.distinct_id,
+            batch.identified_id,
+            batch.anonymous_id,
+            batch.alias,
+            batch.merge_rows,
+            batch.merge_offsets,
+            batch.merge_ids,
+            came.by_track,
+            self.ids.marks,
+            self._bare,
+            self._numbers,
+            self._above,
+            self._number,
+            self._flags,
+            self._assigned,
+            self._tree,
+            self._tree_event,
+            self._tree_rule,
+            self.tries,
+            self._counter,
+            *out,
+        )
+
+    def _map_prefixed(self) -> None:
+        """Extend the map from ids to what they are without any `$device:`."""
+        first = len(self._bare)
+        last = len(self.ids)
+        while first < last:
+            more = np.arange(first, last, dtype=np.uint32)
+            prefixed = np.flatnonzero(self.ids.marks[first:last] & PREFIXED)
+            texts = self.ids.texts(more[prefixed])
+            more[prefixed] = self.ids.codes([_without_prefixes(text) for text in texts])
+            self._bare = np.concatenate([self._bare, more])
+            first, last = last, len(self.ids)
+
+
+def _without_prefixes(text: str) -> str:
+    while text.startswith(DEVICE_PREFIX):
+        text = text[len(DEVICE_PREFIX) :]
+    return text
+
+
+class SimplifiedReplay(Replay):
+    """Simplified ID Merge."""
+
+    id_merge = "simplified"
+    _owner: NDArray[np.uint32]
+    _flags: NDArray[np.uint8]
+    _owner_event: NDArray[np.int64]
+
+    def known(self) -> NDArray[np.uint32]:
+        """Return the codes of all ids in clusters, in the order of their codes."""
+        self._grow()
+        return np.flatnonzero(self._flags & (IS_DEVICE | IS_USER)).astype(np.uint32)
+
+    def settled(self) -> NDArray[np.uint32]:
+        """Return the user of each code, or where it has none the code itself."""
+        self._grow()
+        return np.where(self._owner == 0, np.arange(len(self._owner), dtype=np.uint32), self._owner)
+
+    def canonical(self) -> NDArray[np.uint32]:
+        """Return the user of each code, or where it has none the code itself."""
+        return self.settled()
+
+    def resolved(self) -> ResolvedIds:
+        """Return who every id is; a device that belongs to a user has the event that gave it."""
+        codes = self.known()
+        owner = self._owner[codes]
+        rule = np.where(owner == 0, NO_RULE, _LINK).astype(np.uint8)
+        return ResolvedIds(codes, self.settled()[codes], rule, self._owner_event[codes])
+
+    def _most_decisions(self, batch: EventBatch) -> int:
+        return batch.size
+
+    def _state(self) -> dict[str, tuple[Any, int]]:
+        arrays = {"_owner": (np.uint32, 0), "_flags": (np.uint8, 0), "_owner_event": (np.int64, -1)}
+        return {**super()._state(), **arrays}
+
+    def _decide(self, batch: EventBatch, admitted: Admitted, came: _Came, out: tuple[NDArray[Any], ...]) -> int:
+        return replay_simplified(
+            batch.first_index,
+            admitted.status,
+            batch.kind,
+            admitted.distinct_id,
+            admitted.device_id,
+            admitted.user_id,
+            batch.identified_id,
+            batch.anonymous_id,
+            batch.alias,
+            batch.merge_rows,
+            batch.merge_offsets,
+            batch.merge_ids,
+            self.settings.empty_id == "literal",
+            self.ids.marks,
+            self._owner,
+            self._flags,
+            self._owner_event,
+            self.tries,
+            *out,
+        )
+
+
+class LegacyReplay(Replay):
+    """Legacy."""
+
+    id_merge = "legacy"
+    _target: NDArray[np.uint32]
+    _target_event: NDArray[np.int64]
+    _flags: NDArray[np.uint8]
+    _works_from: NDArray[np.int64]
+
+    def known(self) -> NDArray[np.uint32]:
+        """Return the codes of all ids that events are stored under."""
+        self._grow()
+        return np.flatnonzero(self._flags & IS_STORED).astype(np.uint32)
+
+    def settled(self) -> NDArray[np.uint32]:
+        """Return each code itself: what came before an alias stays where it was."""
+        self._grow()
+        return np.arange(self._room, dtype=np.uint32)
+
+    def canonical(self) -> NDArray[np.uint32]:
+        """Return each code itself."""
+        return self.settled()
+
+    def resolved(self) -> ResolvedIds:
+        """Return every id that events are stored under as its own, and every other alias with where it leads now."""
+        self._grow()
+        aliases = (self._flags & IS_STORED == 0) & (self._target_event >= 0)
+        codes = np.flatnonzero((self._flags & IS_STORED != 0) | aliases).astype(np.uint32)
+        leads = np.arange(self._room, dtype=np.uint32)
+        _ends(codes, aliases, self._target, leads)
+        event_index = np.where(aliases[codes], self._target_event[codes], -1)
+        rule = np.where(aliases[codes], _LEGACY_ALIAS, NO_RULE).astype(np.uint8)
+        return ResolvedIds(codes, leads[codes], rule, event_index)
+
+    def _state(self) -> dict[str, tuple[Any, int]]:
+        arrays: dict[str, tuple[Any, int]] = {
+            "_target": (np.uint32, 0),
+            "_target_event": (np.int64, -1),
+            "_flags": (np.uint8, 0),
+            "_works_from": (np.int64, 0),
+        }
+        return {**super()._state(), **arrays}
+
+    def _decide(self, batch: EventBatch, admitted: Admitted, came: _Came, out: tuple[NDArray[Any], ...]) -> int:
+        return replay_legacy(
+            batch.first_index,
+            admitted.status,
+            batch.kind,
+            admitted.distinct_id,
+            batch.identified_id,
+            batch.anonymous_id,
+            batch.alias,
+            batch.merge_rows,
+            batch.merge_offsets,
+            batch.merge_ids,
+            came.arrival_ms,
+            self.settings.alias_delay_ms,
+            self.ids.marks,
+            self._target,
+            self._target_event,
+            self._works_from,
+            self._flags,
+            self.tries,
+            *out,
+        )
+
+
+def replay(id_merge: IdMerge, ids: Dictionary, settings: IdentitySettings | None = None) -> Replay:
+    """Return a fresh replay of a system.
+
+    Args:
+        id_merge: simplified, original or legacy.
+        ids: the dictionary of the history's ids.
+        settings: the reading of the rules; None: the defaults.
+    """
+    kinds: dict[IdMerge, type[Replay]] = {
+        "simplified": SimplifiedReplay,
+        "original": OriginalReplay,
+        "legacy": LegacyReplay,
+    }
+    return kinds[id_merge](ids, settings)
+
+
+@compiled
+def _roots(above: Any, number: Any, root: Any) -> None:
+    for code in range(len(above)):
+        if number[code] == 0:
+            continue
+        top = np.int64(code)
+        while above[top] >= 0:
+            top = np.int64(above[top])
+        step = np.int64(code)
+        while above[step] >= 0 and above[step] != top:
+            up = np.int64(above[step])
+            above[step] = top
+            step = up
+        root[code] = top
+
+
+@compiled
+def _since(codes: Any, canonical: Any, tree: Any, tree_event: Any, tree_rule: Any, event_index: Any, rule: Any) -> None:
+    """Find the last event on the way between an id and its canonical id, over the clusters as they were joined.
+
+    Events on the way up a tree come later and later, so whichever side has the earlier one goes up.
+    """
+    for row in range(len(codes)):
+        a, b = np.int64(codes[row]), np.int64(canonical[row])
+        event_index[row] = -1
+        rule[row] = 0
+        while a != b:
+            if tree_event[b] < 0 or (tree_event[a] >= 0 and tree_event[a] < tree_event[b]):
+                event_index[row] = tree_event[a]
+                rule[row] = tree_rule[a]
+                a = np.int64(tree[a])
+            else:
+                event_index[row] = tree_event[b]
+                rule[row] = tree_rule[b]
+                b = np.int64(tree[b])
+
+
+@compiled
+def _ends(codes: Any, aliases: Any, target: Any, leads: Any) -> None:
+    for code in codes:
+        if aliases[code]:
+            end = np.int64(code)
+            while target[end] != 0:
+                end = np.int64(target[end])
+            leads[code] = end
