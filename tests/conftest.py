@@ -1,8 +1,10 @@
-"""How Hypothesis runs: the same examples every time in CI, new ones on a desk. And where Adobe's engine comes from."""
+"""How tests run: Hypothesis the same in CI every time, long comparisons without tracing; and Adobe's engine."""
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +18,21 @@ from harness.problems import OutsideError
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# Searches make and drop many small objects; looking through them all at every turn takes a fifth of their time.
+gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """No coverage while a test runs that makes very many comparisons: tracing takes several times its own time.
+
+    Other tests run the same lines, or coverage would fall under its limit.
+    """
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ def disagreements(case: Case, host: NodeHost) -> list[str]:
     return found
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("kind", CASES)
 def test_no_generated_case_tells_the_engines_apart(kind: str, turbine: NodeHost) -> None:
     @settings(

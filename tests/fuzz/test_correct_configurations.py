@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-
 import pytest
 
 from harness.event import IdMerge
@@ -40,13 +37,7 @@ every_configuration = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(autouse=True)
-def untraced() -> Iterator[None]:
-    # Measuring coverage doubles the time of these, and the searches for mistakes run the same lines.
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(tracer)
+pytestmark = pytest.mark.usefixtures("untraced")
 
 
 @every_configuration

@@ -212,14 +212,29 @@ def _events_named(name: str, pool: Sequence[Json]) -> st.SearchStrategy[Event]:
     return st.builds(Event, st.just(name), properties)
 
 
+MOST_IDS: Final = 8
+
+# Made once, over places in a pool: strategies over the ids of each pool would take longer to make than to draw from.
+_ARRIVALS: Final = st.tuples(
+    events(range(MOST_IDS)), st.sampled_from(("import", "track")), st.sampled_from((0, 1, 10, 1000))
+)
+
+
 @st.composite
 def streams(draw: st.DrawFn, longest: int = 25) -> list[Sent]:
     """Streams of up to `longest` events over a pool of up to eight ids."""
-    pool = draw(st.lists(ids(), min_size=1, max_size=8))
-    arrivals = st.tuples(events(pool), st.sampled_from(("import", "track")), st.sampled_from((0, 1, 10, 1000)))
+    pool = draw(st.lists(ids(), min_size=1, max_size=MOST_IDS))
     stream: list[Sent] = []
     now = 0
-    for event, endpoint, step in draw(st.lists(arrivals, min_size=1, max_size=longest)):
+    for event, endpoint, step in draw(st.lists(_ARRIVALS, min_size=1, max_size=longest)):
         now += step
-        stream.append(Sent(event, "track" if endpoint == "track" else "import", now))
+        filled = Event(event.name, {key: _from(pool, key, place) for key, place in event.properties.items()})
+        stream.append(Sent(filled, "track" if endpoint == "track" else "import", now))
     return stream
+
+
+def _from(pool: Sequence[Json], key: str, place: Json) -> Json:
+    """Return the id at a place, round and round where the pool is small; `$distinct_ids` holds several, or no list."""
+    if key != "$distinct_ids":
+        return pool[place % len(pool)]
+    return [pool[one % len(pool)] for one in place] if isinstance(place, list) else place

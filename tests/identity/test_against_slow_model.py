@@ -35,6 +35,7 @@ def test_the_streams_below_are_more_than_twenty_thousand() -> None:
     assert BATCHES * BATCH_SIZE + len(ID_MERGE_SYSTEMS) * EXAMPLES_A_SYSTEM >= WANTED
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_a_batch_of_random_streams_gives_one_picture_in_both_models(batch: int) -> None:
     compared = 0
@@ -55,6 +56,7 @@ def test_a_batch_of_random_streams_gives_one_picture_in_both_models(batch: int) 
     assert compared == BATCH_SIZE
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("id_merge", ID_MERGE_SYSTEMS)
 def test_any_stream_under_any_reading_gives_one_picture_in_both_models(id_merge: IdMerge) -> None:
     compared = 0
