@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.sources import chosen_settings
 from harness.event import ID_MERGE_SYSTEMS, IdMerge
 from harness.problems import InputError, Problem
 
 if TYPE_CHECKING:
+    from harness.fuzz.bench import Bench
     from harness.fuzz.configure import Configured
+    from harness.fuzz.invariants import Invariant
+    from harness.fuzz.scenario_file import Known
     from harness.fuzz.search import Finding, SearchResult, Stopped
 
 
@@ -85,20 +88,31 @@ def command(
       2  a file or an option is wrong
       130  stopped by Ctrl-C, with what was found so far
     """
+    pressed = _listen()
+    stop = _stopper(time_budget, pressed)
     from harness.commands import fuzz_text
+    from harness.commands.sources import chosen_settings
+    from harness.fuzz.configure import chosen_invariants
+    from harness.fuzz.scenario_file import known_flows
 
     if as_list:
         click.echo(fuzz_text.catalogue())
         return 0
     configured = _configured(property_, template, id_merge, twin, risks, chosen_settings(settings, cluster_limit))
     target = _target(property_, template, id_merge, twin, risks)
-    result = _searched(configured, invariants, target, save, max_examples, seed, _stopper(time_budget))
-    written = [_written(finding, save, target, seed) for finding in result.findings]
+    chosen, known = chosen_invariants(invariants), known_flows(save, target)
+    if as_json and configured.template is not None:
+        click.echo(fuzz_text.calls(configured.template, configured.inferred), err=True)
+    result = _searched(configured.bench, chosen, known, save, max_examples, seed, stop)
+    seeds = {one.flow: one.seed for one in known}
+    written = [_written(one, save, target, seeds.get(one.played.flow, seed)) for one in result.findings]
+    if pressed:
+        result = replace(result, stopped="interrupted")
     if as_json:
         click.echo(fuzz_text.document(result, written))
     else:
         click.echo(fuzz_text.report(configured, result, written, max_examples, seed))
-    if result.stopped == "interrupted":
+    if pressed:
         click.echo("stopped", err=True)
         return 130
     return 1 if result.findings else 0
@@ -150,13 +164,26 @@ def _target(
     return " ".join([*parts, *(f"--risk {name}" for name in sorted(set(risks)))])
 
 
-def _stopper(time_budget: str | None) -> Callable[[], Stopped]:
-    """Return what tells why to stop: the time budget is over, or somebody pressed Ctrl-C.
+def _listen() -> list[int]:
+    """Return a list that gets an entry when somebody presses Ctrl-C.
 
-    Ctrl-C is noted and acted upon between two flows, since an exception can be lost wherever Python ignores some.
-    Pressed once more it works as everywhere.
+    It is acted upon between two flows, since an exception can be lost wherever Python ignores some. Pressed once more
+    it works as everywhere.
     """
     import signal
+
+    pressed: list[int] = []
+
+    def press(number: int, frame: object) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, press)
+    return pressed
+
+
+def _stopper(time_budget: str | None, pressed: Sequence[int]) -> Callable[[], Stopped]:
+    """Return what tells why to stop: the time budget is over, or somebody pressed Ctrl-C."""
     from time import monotonic
 
     from harness.clock import parse_duration
@@ -165,13 +192,6 @@ def _stopper(time_budget: str | None) -> Callable[[], Stopped]:
         end = float("inf") if time_budget is None else monotonic() + parse_duration(time_budget) / 1_000
     except ValueError as error:
         raise InputError([Problem("", None, "--time-budget", str(error), "Units: s, m, h, d.")]) from None
-    pressed = []
-
-    def press(number: int, frame: object) -> None:
-        pressed.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, press)
 
     def why() -> Stopped:
         if pressed:
@@ -182,40 +202,38 @@ def _stopper(time_budget: str | None) -> Callable[[], Stopped]:
 
 
 def _searched(
-    configured: Configured,
-    invariants: tuple[str, ...],
-    target: str,
+    bench: Bench,
+    chosen: Sequence[Invariant],
+    known: Sequence[Known],
     save: Path,
     max_examples: int,
     seed: int,
     stop: Callable[[], Stopped],
 ) -> SearchResult:
-    """Try what is known first; where a flow breaks that this very search would not find, that is the result."""
+    """Try what is known first. A flow of another seed that still breaks is the result; one of this seed is found anew.
+
+    So the same command prints the same bytes once more, although what it found the first time is known by then.
+    """
     from tempfile import TemporaryDirectory
 
-    from harness.fuzz.configure import chosen_invariants
     from harness.fuzz.machine import keep_notes_in
-    from harness.fuzz.scenario_file import known_flows
     from harness.fuzz.search import Search, combined
 
-    chosen = chosen_invariants(invariants)
-    known = known_flows(save, target)
-    others = [one.flow for one in known if one.found_by != f"{target} --seed {seed}"]
     if known:
         click.echo(f"trying {len(known)} known flow{'s' if len(known) > 1 else ''} of {save} first", err=True)
-    first = Search(configured.bench, chosen).replay(others)
-    if first.findings:
-        return first
+    of_others = Search(bench, chosen, stop=stop).replay([one.flow for one in known if one.seed != seed])
+    own = Search(bench, chosen, stop=stop).replay([one.flow for one in known if one.seed == seed])
+    if of_others.findings:
+        return of_others
     shown = sys.stderr.isatty()
     with (
         TemporaryDirectory() as notes,
         click.progressbar(length=max_examples, label="flows", file=sys.stderr, hidden=not shown) as bar,
     ):
         keep_notes_in(Path(notes))
-        search = Search(configured.bench, chosen, lambda examples: bar.update(1), stop)
+        search = Search(bench, chosen, lambda examples: bar.update(1), stop)
         result = search.run(examples=max_examples, seed=seed)
-    own = [one.flow for one in known if one.flow not in others]
-    return combined(result, Search(configured.bench, chosen).replay(own))
+    return combined(result, own)
 
 
 def _written(finding: Finding, save: Path, target: str, seed: int) -> tuple[Finding, str, int]:

@@ -42,11 +42,16 @@ def report(
     """Return everything for people."""
     parts = []
     if configured.template is not None:
-        parts.append("\n".join(_template(configured.template, configured.inferred)))
+        parts.append(calls(configured.template, configured.inferred))
     parts += ["\n".join(_finding(*one)) for one in written]
     parts.append("\n".join(_explored(result.explored)))
     parts.append("\n".join(_summary(configured, result, max_examples, seed)))
     return "\n\n".join(parts)
+
+
+def calls(template: Template, inferred: Inferred | None) -> str:
+    """Return what the paths of a call were taken for."""
+    return "\n".join(_template(template, inferred))
 
 
 def catalogue() -> str:
@@ -67,7 +72,6 @@ def _table(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _template(template: Template, inferred: Inferred | None) -> Iterator[str]:
-    """Yield what the paths of a call were taken for."""
     yield "Edge calls, inferred from the property:" if inferred is not None else "Edge calls, from the template:"
     places = template.places()
     rows = []

@@ -34,10 +34,10 @@ _FOUND_BY: Final = "# found by: "
 
 
 class Known(NamedTuple):
-    """A flow of an earlier search: the flow, and the command that found it."""
+    """A flow of an earlier search: the flow, and the seed of that search."""
 
     flow: Flow
-    found_by: str
+    seed: int
 
 
 class Written(NamedTuple):
@@ -61,12 +61,10 @@ def known_flows(folder: Path, target: str) -> list[Known]:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, ValueError):
             continue
-        flow = _comment(lines, _FLOW)
-        by = _comment(lines, _FOUND_BY)
-        if by.partition(" --seed")[0] == target:
-            known = flow_from_json(_json(flow))
-            if known is not None:
-                found.append(Known(known, by))
+        by, _, seed = _comment(lines, _FOUND_BY).rpartition(" --seed ")
+        flow = flow_from_json(_json(_comment(lines, _FLOW)))
+        if by == target and flow is not None and seed.isdecimal():
+            found.append(Known(flow, int(seed)))
     return found
 
 

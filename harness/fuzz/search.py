@@ -155,17 +155,18 @@ class Search:
         except (InvariantBroken, Flaky, BaseExceptionGroup) as error:
             if not self.best or _holds_others(error):
                 raise
-        if stopped != "interrupted":
-            self.best = {name: self._tidied(found) for name, found in self.best.items()}
+        self.best = {name: self._tidied(found) for name, found in self.best.items()}
         return self._result(stopped)
 
     def replay(self, flows: Iterable[Flow]) -> SearchResult:
         """Try flows that are known from earlier searches; what can't happen any more is left out of them."""
         for known in flows:
+            if self.stop():
+                break
             flow = fitted(known.actions, self.bench.risks, self.bench.verbs, known.id_kind)
             self._try(flow)
         self.best = {name: self._tidied(found) for name, found in self.best.items()}
-        return self._result("")
+        return self._result(self.stop())
 
     def _result(self, stopped: Stopped) -> SearchResult:
         found = [self.best[name] for name in INVARIANTS if name in self.best]
@@ -206,13 +207,18 @@ class Search:
             self.best[name] = found
 
     def _tidied(self, found: Finding) -> Finding:
-        """Return a finding without anything that it does not need: actions, details, people and devices."""
+        """Return a finding without anything that it does not need: actions, details, people and devices.
+
+        Ctrl-C leaves it as it is by then. A time budget that is over does not, since this takes moments.
+        """
         check = [one for one in self.invariants if one.name == found.broken.invariant]
         best = found
         changed = True
         while changed:
             changed = False
             for flow in _simpler(best.played.flow):
+                if self.stop() == "interrupted":
+                    return best
                 played = self.bench.play(fitted(flow.actions, self.bench.risks, self.bench.verbs, flow.id_kind))
                 broken = first_broken(played, check) if _size(played.flow) < _size(best.played.flow) else None
                 if broken is not None:

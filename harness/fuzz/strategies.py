@@ -159,8 +159,8 @@ _WISHES: Final[dict[Verb, st.SearchStrategy[Action]]] = {
     verb: st.sampled_from(
         [
             Action(verb, person, device, detail)
-            for detail in range(_DETAILS.get(verb, 1))
             for person, device in _SPOTS.get(verb, _ALONE)
+            for detail in range(_DETAILS.get(verb, 1))
         ]
     )
     for verb in VERBS
@@ -184,4 +184,8 @@ def flows(
     """
     allowed = frozenset(verbs)
     drawn = st.lists(st.one_of([wishes(verb) for verb in VERBS if verb in allowed]), max_size=most_actions)
-    return st.builds(lambda wanted, kind: fitted(wanted, frozenset(risks), allowed, kind), drawn, id_kinds())
+
+    def flow_of(wishes: list[Action], kind: IdKind) -> Flow:
+        return fitted(wishes, frozenset(risks), allowed, kind)
+
+    return st.builds(flow_of, drawn, id_kinds())

@@ -54,22 +54,50 @@ def test_a_sound_property_survives_with_exit_code_0(shell: Shell) -> None:
     assert list(shell.folder.iterdir()) == []
 
 
-def test_the_same_seed_prints_and_writes_the_same_bytes(shell: Shell) -> None:
-    command = ("fuzz", "--twin", "rudderstack", "--id-merge", "original", "--risk", "shared", "--seed", "4")
-    first = shell.run(*command, environment={"PYTHONHASHSEED": "1"})
-    files = {path.name: path.read_bytes() for path in (shell.folder / "scenarios/found").iterdir()}
-    second = shell.run(*command, environment={"PYTHONHASHSEED": "2"})
-    assert first.out == second.out
-    assert first.code == second.code == 1
-    assert files == {path.name: path.read_bytes() for path in (shell.folder / "scenarios/found").iterdir()}
-    assert second.err.startswith("trying")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fuzz", "--twin", "rudderstack", "--id-merge", "original", "--risk", "shared", "--seed", "4"),
+        ("fuzz", "--property", PROPERTIES / "retail-original.yaml", "--id-merge", "original", "--seed", "11"),
+    ],
+    ids=["twin", "property"],
+)
+def test_the_same_seed_prints_and_writes_the_same_bytes_anywhere_and_once_more(
+    tmp_path: Path, command: tuple[str | Path, ...]
+) -> None:
+    here = {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo", "LC_ALL": "C", "COLUMNS": "50"}
+    there = {"PYTHONHASHSEED": "2", "TZ": "America/Lima", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1"}
+    runs = []
+    for name, environment in (("here", here), ("there", there), ("here", there)):
+        shell = Shell(tmp_path / name)
+        shell.folder.mkdir(exist_ok=True)
+        done = shell.run(*command, environment=environment)
+        files = {path.name: path.read_bytes() for path in (shell.folder / "scenarios/found").iterdir()}
+        runs.append((done.code, done.out, files))
+    assert runs[0][0] == 1
+    assert runs[0] == runs[1] == runs[2]
+    assert done.err.startswith("trying")
 
 
 def test_a_flow_of_an_earlier_search_is_tried_first(shell: Shell) -> None:
     shell.run(*BROKEN, "--seed", "1", "--save", "kept")
     again = shell.run(*BROKEN, "--seed", "2", "--save", "kept", "--json")
-    assert again.err == "trying 1 known flow of kept first\n"
+    assert again.err.endswith("trying 1 known flow of kept first\n")
     assert json.loads(again.out)["examples"] == 1
+
+
+def test_a_search_of_another_seed_leaves_what_this_one_prints(shell: Shell) -> None:
+    first = shell.run(*BROKEN, "--seed", "1")
+    found = next((shell.folder / "scenarios/found").iterdir())
+    written = found.read_bytes()
+    shell.run(*BROKEN, "--seed", "2")
+    assert found.read_bytes() == written
+    assert shell.run(*BROKEN, "--seed", "1").out == first.out
+
+
+def test_what_json_leaves_no_room_for_is_told_aside(shell: Shell) -> None:
+    done = shell.run(*SOUND, "--json")
+    assert "device id    event.xdm.identityMap.ECID[0].id (an ECID)" in done.err
 
 
 def test_only_the_invariants_asked_for_are_judged(shell: Shell) -> None:
@@ -125,11 +153,77 @@ def test_a_wrong_option_is_told_with_what_to_write_instead(
     assert done.out == ""
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-def test_ctrl_c_leaves_what_was_found_so_far(shell: Shell, as_json: bool) -> None:
-    command = [sys.executable, "-m", "harness", "fuzz", "--max-examples", "1000000", *(["--json"] * as_json)]
+PRESS = """
+import os, signal, sys
+from harness.cli import main
+from harness.commands import fuzz
+from harness.fuzz.bench import Bench
+from harness.fuzz.search import Search
+
+owner, name, count = {place}
+
+def press(*arguments, inner=getattr(owner, name)):
+    global count
+    result = inner(*arguments)
+    count -= 1
+    if count == 0:
+        os.kill(os.getpid(), signal.SIGINT)
+    return result
+
+setattr(owner, name, press)
+main()
+"""
+
+
+def pressed(shell: Shell, place: str, *options: str | Path) -> tuple[str, str]:
+    """Run a search in which Ctrl-C comes after the so-many-th call of a function; return what was printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRESS.format(place=place), *map(str, options)],
+        capture_output=True,
+        cwd=shell.folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "examples"),
+    [('fuzz, "_listen", 1', 0), ('fuzz, "_configured", 1', 0), ('Bench, "play", 30', 30)],
+    ids=["at once", "after loading", "while it searches"],
+)
+def test_ctrl_c_leaves_what_was_tried_so_far(shell: Shell, place: str, examples: int) -> None:
+    out, err = pressed(shell, place, "fuzz", "--max-examples", "1000000", "--json")
+    found = json.loads(out)
+    assert found["violations"] == []
+    assert examples <= found["examples"] <= 2 * examples
+    assert err == "stopped\n"
+    assert list(shell.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    ['Search, "_keep", 1', 'Search, "_tidied", 1', 'fuzz, "_written", 1'],
+    ids=["while it shrinks", "while it tidies", "while it writes"],
+)
+def test_ctrl_c_after_a_finding_leaves_the_finding(shell: Shell, place: str) -> None:
+    out, err = pressed(shell, place, *BROKEN, "--max-examples", "1000000")
+    assert "broken: nobody-split." in out
+    assert "stopped by Ctrl-C after" in out
+    assert "explored:" in out
+    assert err == "stopped\n"
+    found = next((shell.folder / "scenarios/found").iterdir())
+    assert f"wrote scenarios/found/{found.name}" in out
+    assert shell.run("run", found).code == 1
+
+
+def test_ctrl_c_from_outside_does_the_same(shell: Shell) -> None:
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "harness", "fuzz", "--max-examples", "1000000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=shell.folder,
@@ -144,8 +238,4 @@ def test_ctrl_c_leaves_what_was_found_so_far(shell: Shell, as_json: bool) -> Non
         process.kill()
     assert process.returncode == 130
     assert err == "stopped\n"
-    if as_json:
-        assert json.loads(out)["violations"] == []
-    else:
-        assert "stopped by Ctrl-C after" in out
-        assert "explored:" in out
+    assert "stopped by Ctrl-C after" in out

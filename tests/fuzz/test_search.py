@@ -68,7 +68,7 @@ def test_what_was_found_is_known_to_the_next_search_of_the_same_configuration(tm
     (tmp_path / "own.yaml").write_text("name: a scenario of somebody's own\nsteps: []\n")
     (tmp_path / "broken.yaml").write_bytes(b"\xff\xfe")
     known = known_flows(tmp_path, TARGET)
-    assert [one.found_by for one in known] == [f"{TARGET} --seed 0"]
+    assert [one.seed for one in known] == [0]
     assert known_flows(tmp_path, "harness fuzz --id-merge original") == []
     assert known_flows(tmp_path / "missing", TARGET) == []
 
