@@ -31,6 +31,7 @@ class Difference(NamedTuple):
         event_index: the sent event that made the decision; None likewise.
         rule: the rule by which the model decided, None where it had nothing to decide.
         reason: why Mixpanel refused that event, from its own row; "" where the row tells nothing.
+        examples: a sent event of each of the two, by its index.
     """
 
     ids: tuple[str, str]
@@ -40,6 +41,7 @@ class Difference(NamedTuple):
     event_index: int | None
     rule: str | None
     reason: str
+    examples: tuple[int, int]
 
 
 class Joined:
@@ -85,6 +87,7 @@ def torn_pairs(prediction: Prediction, found: Found, groups: Groups) -> Iterator
                 of_user.append(decision)
     pairs = _Pairs(prediction, found, "joined")
     for label, parts in torn.items():
+        pairs.begin(parts)
         yield from _torn(pairs, parts, decisions[label])
 
 
@@ -109,6 +112,7 @@ def merged_pairs(prediction: Prediction, found: Found, groups: Groups) -> Iterat
                 decisions[user_of[one]].append((decision, one, other))
     pairs = _Pairs(prediction, found, "separate")
     for user, parts in merged.items():
+        pairs.begin(parts)
         for decision, part, other_part in decisions[user]:
             yield from pairs.across(part, other_part, decision.ids, decision)
         yield from pairs.rest(parts)
@@ -158,7 +162,13 @@ class _Pairs:
         self._found = found
         self._predicted: Relation = predicted
         self._told = Joined()
+        self._parts: Mapping[Hashable, Sequence[int]] = {}
         self._index_of = prediction.index_of()
+
+    def begin(self, parts: Mapping[Hashable, Sequence[int]]) -> None:
+        """Begin with another user."""
+        self._told = Joined()
+        self._parts = parts
 
     def names(self, parts: Mapping[Hashable, Sequence[int]]) -> dict[Hashable, dict[str, None]]:
         """Return the ids of each part: what its events carried or implied."""
@@ -176,7 +186,8 @@ class _Pairs:
         reason = next((row.reason for row in rows if row.reason), "")
         actual: Relation = "separate" if self._predicted == "joined" else "joined"
         rule = self._rule_of_twins(ids) if decision is None else decision.rule or None
-        yield Difference((ids[0], ids[1]), self._predicted, actual, decision, index, rule, reason)
+        examples = (self._parts[part][0], self._parts[other_part][0])
+        yield Difference((ids[0], ids[1]), self._predicted, actual, decision, index, rule, reason, examples)
 
     def rest(self, parts: Mapping[Hashable, Sequence[int]]) -> Iterator[Difference]:
         """Yield pairs for the parts that no decision connected."""

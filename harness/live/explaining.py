@@ -226,22 +226,10 @@ class _Search:
 
     def _explained(self, prediction: Prediction) -> tuple[int, ...]:
         """Return the positions of the differing pairs that a prediction has as in reality."""
-        model = prediction.project.model
         explained = []
         for at, difference in enumerate(self._told.differ):
-            one, other = (self._user(prediction, model.resolve, text) for text in difference.ids)
-            if (one == other) == (difference.actual == "joined"):
+            one, other = (prediction.events[index].distinct_id for index in difference.examples)
+            is_joined = one == other and one != ""
+            if is_joined == (difference.actual == "joined"):
                 explained.append(at)
         return tuple(explained)
-
-    def _user(self, prediction: Prediction, resolve: Callable[[str], str], text: str) -> str:
-        """Return the user of an id, which the prediction may spell otherwise than the base does."""
-        index = self._index_of_id().get(text)
-        return resolve(text) if index is None else prediction.events[index].distinct_id
-
-    def _index_of_id(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for index, predicted in enumerate(self._base.events):
-            if predicted.received:
-                found.setdefault(predicted.received, index)
-        return found

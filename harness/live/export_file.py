@@ -27,7 +27,8 @@ def read_export(path: Path) -> Iterator[ExportRow]:
     problems = Problems(str(path))
     try:
         with _opened(path) as file:
-            yield from _rows(file, problems)
+            is_packed = file.peek(2)[:2] == _GZIP
+            yield from _rows(gzip.GzipFile(fileobj=file) if is_packed else file, problems)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         problems.add(None, "", f"is broken gzip: {error}", "Export it again.")
     except OSError as error:
@@ -36,9 +37,10 @@ def read_export(path: Path) -> Iterator[ExportRow]:
         raise InputError(problems.found)
 
 
-def _opened(path: Path) -> io.BufferedIOBase:
-    file = io.BufferedReader(io.FileIO(sys.stdin.fileno() if str(path) == "-" else path))
-    return gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == _GZIP else file
+def _opened(path: Path) -> io.BufferedReader:
+    if str(path) == "-":
+        return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
+    return io.BufferedReader(io.FileIO(path))
 
 
 def _rows(file: io.BufferedIOBase, problems: Problems) -> Iterator[ExportRow]:

@@ -56,15 +56,14 @@ def calibrated(
 
 
 def answers(found: Calibrated) -> dict[str, Any]:
-    return {
-        verdict.probe.switch or verdict.probe.name: (verdict.status, verdict.value) for verdict in found.verdicts
-    }
+    return {verdict.probe.switch or verdict.probe.name: (verdict.status, verdict.value) for verdict in found.verdicts}
 
 
 @pytest.mark.parametrize("id_merge", ["simplified", "original", "legacy"])
 def test_a_project_as_the_model_has_it_by_default_is_found_to_be_so(server: RunningServer, id_merge: IdMerge) -> None:
     found = calibrated(server, id_merge, {})
-    for v in found.verdicts: print(v.probe.name, v.status, v.value, v.why, "|", v.came_back)
+    for v in found.verdicts:
+        print(v.probe.name, v.status, v.value, v.why, "|", v.came_back)
     assert found.is_complete
     assert found.is_settled
     for verdict in found.verdicts:
