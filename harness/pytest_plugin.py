@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from harness.scenario.format import Scenario
     from harness.scenario.results import ScenarioResult
     from harness.scenario.runner import Engines
+    from harness.server.background import RunningServer
+    from harness.server.fixture import NewServer
     from harness.testing import NewForwarder, NewProject, ProjectInTest
 
 ENDING: Final = ".scenario.yaml"
@@ -268,6 +270,25 @@ def mixpanel_projects(pytestconfig: pytest.Config) -> NewProject:
         return ProjectInTest(system, base if settings is None else settings)
 
     return make
+
+
+@pytest.fixture
+def mixpanel_server(request: pytest.FixtureRequest, mixpanel_servers: NewServer) -> RunningServer:
+    """A local Mixpanel on a free port, for real SDKs: `.url` is their API host; `.wait(events=3)`, `.users()`.
+
+    `@pytest.mark.id_merge("original")` chooses its system, which is else simplified. Needs the extra `[server]`.
+    """
+    marker = request.node.get_closest_marker("id_merge")
+    return mixpanel_servers() if marker is None else mixpanel_servers(*marker.args, **marker.kwargs)
+
+
+@pytest.fixture
+def mixpanel_servers(pytestconfig: pytest.Config) -> Iterator[NewServer]:
+    """Starts local Mixpanels that end with the test: `mixpanel_servers("original", token="T", fail="502:0.1")`."""
+    from harness.server.fixture import servers
+
+    with servers(_settings(pytestconfig)) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
