@@ -5,12 +5,12 @@ Rules follow Mixpanel's documentation (`docs`) and probes of real projects (`obs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, Endpoint, Event, Json, device_key, id_text
 from harness.identity.looks import looks_anonymous
-from harness.identity.model import KIND_OF_EVENT, Arrival, Caution, Cluster, Decision, IdentityModel
+from harness.identity.model import KIND_OF_EVENT, Arrival, Caution, Cluster, Decision, DecisionRow, IdentityModel
 from harness.identity.settings import IdentitySettings
+
+_new = tuple.__new__
 
 
 class SimplifiedModel(IdentityModel):
@@ -22,6 +22,8 @@ class SimplifiedModel(IdentityModel):
         super().__init__(settings)
         self._owners: dict[str, str | None] = {}
         self._users: dict[str, list[str]] = {}
+        self._keys: dict[str, str] = {}
+        self._links: dict[str, tuple[str, str]] = {}
         self._strip = self.settings.strip_device_prefix == "one"
         self._literal = self.settings.empty_id == "literal"
 
@@ -29,31 +31,34 @@ class SimplifiedModel(IdentityModel):
         self, event: Event, *, index: int | None = None, endpoint: Endpoint = "import", arrival_ms: int = 0
     ) -> Arrival:
         """Take one event; see `IdentityModel.add`."""
-        at = self._next_index(index)
-        properties = event.properties
-        if event.name in IDENTITY_EVENTS:
+        at = self._count if index is None else index
+        self._count += 1
+        name, properties = event.name, event.properties
+        if name[:1] == "$" and name in IDENTITY_EVENTS:
             return self._ignore(event, at)
-        user, device = self._user(properties), self._device(properties)
+        user, device = properties.get("$user_id"), properties.get("$device_id")
+        if type(user) is not str or not user:
+            user = self._unusual_user(user)
+        if type(device) is not str or not device or device[0] == "$":
+            device = self._unusual_device(device)
         if user is None and device is None:
             user, device = self._from_distinct_id(id_text(properties.get("distinct_id")), at)
         if user is None:
             if device is None:
                 return Arrival("", "", None)
-            key = device_key(device)
-            self._owners.setdefault(key, None)
-            return Arrival(key, key, None)
-        if user:
+            key = self._keys.get(device) or self._know_device(device)
+            return _new(Arrival, (key, key, None))
+        if user and user not in self._users:
             self._know(user)
         if device is None:
-            return Arrival(user, user, None)
-        key = device_key(device)
+            return _new(Arrival, (user, user, None))
+        key = self._keys.get(device) or self._know_device(device)
         if not user:
             # A literally empty user takes the event, but no device.
-            self._owners.setdefault(key, None)
             return Arrival(user, user, None)
-        decision = self._link(key, user, at)
-        self.decisions.keep(decision)
-        return Arrival(user, user, decision)
+        row = self._link(key, user, at)
+        self.decisions.record(row)
+        return _new(Arrival, (user, user, _new(Decision, row)))
 
     def settled(self, stored: str) -> str:
         """Return the user id, or the device's own key where no user has it yet."""
@@ -78,21 +83,21 @@ class SimplifiedModel(IdentityModel):
         found += [Cluster(key, (key,)) for key, owner in self._owners.items() if owner is None]
         return sorted(found, key=lambda cluster: cluster.ids)
 
-    def _user(self, properties: Mapping[str, Json]) -> str | None:
-        sent = properties.get("$user_id")
-        user = sent if type(sent) is str else id_text(sent)
-        if user:
-            return user
-        return user if self._literal and sent is not None else None
+    def _unusual_user(self, sent: Json) -> str | None:
+        user = id_text(sent)
+        return user if user or (self._literal and sent is not None) else None
 
-    def _device(self, properties: Mapping[str, Json]) -> str | None:
-        sent = properties.get("$device_id")
-        device = sent if type(sent) is str else id_text(sent)
+    def _unusual_device(self, sent: Json) -> str | None:
+        device = id_text(sent)
         if self._strip and device.startswith(DEVICE_PREFIX):
             device = device[len(DEVICE_PREFIX) :]
-        if device:
-            return device
-        return device if self._literal and sent is not None else None
+        return device if device or (self._literal and sent is not None) else None
+
+    def _know_device(self, device: str) -> str:
+        """Return the id of a device; the same text for all its events, for there may be millions."""
+        key = self._keys[device] = device_key(device)
+        self._owners.setdefault(key, None)
+        return key
 
     def _from_distinct_id(self, sent: str, at: int) -> tuple[str | None, str | None]:
         if sent.startswith(DEVICE_PREFIX):
@@ -108,21 +113,22 @@ class SimplifiedModel(IdentityModel):
         elif user not in self._users:
             self._users[user] = []
 
-    def _link(self, key: str, user: str, at: int) -> Decision:
+    def _link(self, key: str, user: str, at: int) -> DecisionRow:
+        known = self._links.get(key)
+        if known is not None and known[1] == user:
+            return ("link", known, "already", None, "simplified.linked_already", at, "")
         ids = (key, user)
-        owner = self._owners.setdefault(key, None)
         if user.startswith(DEVICE_PREFIX):
             message = f"the $user_id {user!r} starts with $device:, so it never links"
             self.cautions.append(Caution("simplified.user_id_is_device", at, ids, message))
-            return Decision("link", ids, "refused", None, "simplified.user_id_is_device", at)
-        if owner is None:
+            return ("link", ids, "refused", None, "simplified.user_id_is_device", at, "")
+        if known is None:
             self._owners[key] = user
+            self._links[key] = ids
             self._users[user].append(key)
-            return Decision("link", ids, "merged", None, "simplified.link", at)
-        if owner == user:
-            return Decision("link", ids, "already", None, "simplified.linked_already", at)
+            return ("link", ids, "merged", None, "simplified.link", at, "")
         reason, text = "errAnonDistinctIdAssignedAlready", f"$anon_distinct_id already identified: {key}"
-        return Decision("link", ids, "refused", reason, "simplified.device_of_another", at, text)
+        return ("link", ids, "refused", reason, "simplified.device_of_another", at, text)
 
     def _ignore(self, event: Event, at: int) -> Arrival:
         sent = id_text(event.properties.get("distinct_id"))
@@ -134,9 +140,7 @@ class SimplifiedModel(IdentityModel):
             return Arrival(sent, user, decision)
         if device is None:
             return Arrival(sent, "", decision)
-        key = device_key(device)
-        self._owners.setdefault(key, None)
-        return Arrival(sent, key, decision)
+        return Arrival(sent, self._keys.get(device) or self._know_device(device), decision)
 
 
 def named_ids(event: Event, distinct_id: str) -> tuple[str, ...]:

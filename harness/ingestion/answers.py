@@ -59,8 +59,9 @@ def imported(parameters: Mapping[str, str], results: Sequence[RowResult]) -> Wir
         parameters: the parameters of the request; with `verbose` the status is a number (`observed`).
         results: what became of the rows, in order.
     """
-    stored = sum(result.status == "accepted" for result in results)
-    failed = [_record(at, result) for at, result in enumerate(results) if result.status == "rejected"]
+    others = [(at, result) for at, result in enumerate(results) if result.status != "accepted"]
+    stored = len(results) - len(others)
+    failed = [_record(at, result) for at, result in others if result.status == "rejected"]
     verbose = is_on(parameters, "verbose")
     if not failed:
         status = 1 if verbose else _STATUS_NAMES[200]

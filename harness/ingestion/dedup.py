@@ -7,7 +7,7 @@ distinct_id is meant, the resolved one or the one sent, and whose day, no source
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 
 from harness.ingestion.limits import DAY_MS
@@ -17,42 +17,45 @@ from harness.ingestion.settings import IngestionSettings
 class Duplicates:
     """The suspects among stored events, found as they arrive; who is a duplicate is decided when it is asked.
 
-    Everything of the keys but the distinct_id never changes, so only events that agree in all of that are ever looked
-    at again, and a later merge of two users can make their events duplicates.
+    Only events with one `$insert_id` are ever looked at again; nearly every one is alone with its own. A later merge of
+    two users can make their events duplicates.
 
     Args:
         settings: whether compaction has run, and whose day it goes by.
     """
 
     def __init__(self, settings: IngestionSettings) -> None:
-        self._groups = _Groups()
-        self._by_day = _Groups() if settings.dedup_compaction else None
+        self._first: dict[str, int] = {}
+        self._more: dict[str, list[int]] = {}
+        self._by_day = settings.dedup_compaction
         self._zone = _zone(settings) if settings.dedup_day == "project" else None
 
-    def add(self, index: int, name: str, time_ms: int, insert_id: str) -> None:
+    def add(self, index: int, insert_id: str) -> None:
         """Take one stored event.
 
         Args:
             index: its index; rises from event to event.
-            name: the event name.
-            time_ms: its time, milliseconds since 1970.
             insert_id: the `$insert_id` it carried; an event with a made-up one is no duplicate and stays out of this.
         """
-        self._groups.add((name, time_ms, insert_id), index)
-        if self._by_day is not None:
-            self._by_day.add((name, self._day(time_ms), insert_id), index)
+        first = self._first.setdefault(insert_id, index)
+        if first != index:
+            self._more.setdefault(insert_id, [first]).append(index)
 
-    def find(self, id_of: Callable[[int], str]) -> set[int]:
+    def find(self, moment_of: Callable[[int], tuple[str, int]], id_of: Callable[[int], str]) -> set[int]:
         """Return the indexes of the events that don't count.
 
         Args:
-            id_of: gives the distinct_id of the event with an index, as of now.
+            moment_of: gives the name of the event with an index, and its time in milliseconds since 1970.
+            id_of: gives its distinct_id as of now.
         """
         found: set[int] = set()
-        for groups in (self._groups, self._by_day):
-            if groups is not None:
-                for group in groups.suspects():
-                    found.update(_all_but_the_last(group, id_of))
+        for indexes in self._more.values():
+            moments = [(index, *moment_of(index), id_of(index)) for index in indexes]
+            found.update(_all_but_the_last((index, (name, time, who)) for index, name, time, who in moments))
+            if self._by_day:
+                found.update(
+                    _all_but_the_last((index, (name, self._day(time), who)) for index, name, time, who in moments)
+                )
         return found
 
     def _day(self, time_ms: int) -> int:
@@ -65,26 +68,13 @@ class Duplicates:
             return time_ms // DAY_MS
 
 
-class _Groups:
-    """Indexes by key; keys that occur once, nearly all of them, cost one entry."""
-
-    def __init__(self) -> None:
-        self._first: dict[Hashable, int] = {}
-        self._more: dict[Hashable, list[int]] = {}
-
-    def add(self, key: Hashable, index: int) -> None:
-        first = self._first.setdefault(key, index)
-        if first != index:
-            self._more.setdefault(key, [first]).append(index)
-
-    def suspects(self) -> Iterable[list[int]]:
-        return self._more.values()
-
-
-def _all_but_the_last(group: list[int], id_of: Callable[[int], str]) -> Iterable[int]:
-    last = {id_of(index): index for index in group}
-    kept = set(last.values())
-    return (index for index in group if index not in kept)
+def _all_but_the_last(keys: Iterable[tuple[int, Hashable]]) -> Iterator[int]:
+    """Yield the indexes whose key comes again later."""
+    last: dict[Hashable, int] = {}
+    for index, key in keys:
+        if key in last:
+            yield last[key]
+        last[key] = index
 
 
 def _zone(settings: IngestionSettings) -> tzinfo:

@@ -65,7 +65,11 @@ class MixpanelProject:
         self.events = EventLog()
         self.profiles = Profiles(self.model)
         self._suspects = Duplicates(self.settings.ingestion)
-        self._events_of_day: dict[tuple[str, int], int] = {}
+        self._events_of_day: dict[int, dict[str, int]] = {}
+        self._events_of_id: dict[str, int] = {}
+        self._day: int | None = None
+        self._most_of_day = self.settings.ingestion.hot_shard_events
+        self._plain_keys: set[str] = set()
         self._duplicates: tuple[int, int, frozenset[int]] = (0, 0, frozenset())
 
     def receive(
@@ -98,6 +102,7 @@ class MixpanelProject:
             strict=self.settings.strict if strict is None else strict,
             settings=self.settings.ingestion,
             client_ip=client_ip,
+            plain_keys=self._plain_keys,
         )
         if context.verb_refused and endpoint == "import" and self.settings.ingestion.verbs_on_import == "reject_batch":
             rows = list(rows)
@@ -144,7 +149,8 @@ class MixpanelProject:
         seen, decided, found = self._duplicates
         if (seen, decided) != (len(self.events), len(self.model.decisions)):
             raw = self.settings.ingestion.dedup_id == "raw"
-            found = frozenset(self._suspects.find(self.events.received_id if raw else self.distinct_id))
+            id_of = self.events.received_id if raw else self.distinct_id
+            found = frozenset(self._suspects.find(self.events.moment, id_of))
             self._duplicates = (len(self.events), len(self.model.decisions), found)
         return found
 
@@ -161,15 +167,20 @@ class MixpanelProject:
             return self._keep_out(verdict)
         index = len(self.rows)
         event, time_ms, insert_id, cautions = verdict
-        arrival = self.model.add(event, index=index, endpoint=context.endpoint, arrival_ms=context.now_ms)
-        if self._is_hot(arrival.stored, time_ms):
+        model = self.model
+        arrival = model.add(event, index=index, endpoint=context.endpoint, arrival_ms=context.now_ms)
+        row = None if arrival[2] is None else model.decisions.rows[-1]
+        if arrival[1] and self._is_hot(arrival[1], time_ms):
             event, arrival = _hot(event, arrival)
             cautions = (*cautions, FieldCaution("properties.distinct_id", "has too many events on one day (hot shard)"))
         if insert_id:
-            self._suspects.add(index, event.name, time_ms, insert_id)
-        self.events.keep(index, event, time_ms, insert_id, context.endpoint, context.now_ms, arrival)
+            self._suspects.add(index, insert_id)
+        self.events.keep(index, event, time_ms, insert_id, context.endpoint, context.now_ms, arrival, row)
         result: ResultRow = (index, "accepted", (), insert_id, cautions, False)
-        self.rows.keep(result)
+        if cautions:
+            self.rows.keep(result)
+        else:
+            self.rows.keep_accepted(insert_id)
         return _new(RowResult, result)
 
     def _keep_out(self, verdict: Refusal | Dropped) -> RowResult:
@@ -182,11 +193,12 @@ class MixpanelProject:
         return result
 
     def _is_hot(self, stored_id: str, time_ms: int) -> bool:
-        if not stored_id:
-            return False
-        key = (stored_id, time_ms // DAY_MS)
-        count = self._events_of_day[key] = self._events_of_day.get(key, 0) + 1
-        return count > self.settings.ingestion.hot_shard_events
+        day = time_ms // DAY_MS
+        if day != self._day:
+            self._day = day
+            self._events_of_id = self._events_of_day.setdefault(day, {})
+        count = self._events_of_id[stored_id] = self._events_of_id.get(stored_id, 0) + 1
+        return count > self._most_of_day
 
     def _wrong_token(self, raw: Json) -> Refusal | Dropped | None:
         properties = raw.get("properties") if isinstance(raw, dict) else None

@@ -49,6 +49,7 @@ INSERT_ID_FORM: Final = FieldError(
 )
 _INSERT_ID: Final = re.compile("[A-Za-z0-9-]+").fullmatch
 _SIMPLIFIED_IDS: Final = ("$user_id", "$device_id")
+_ODD_IDS: Final = DISALLOWED_IDS | {DEVICE_PREFIX + text for text in DISALLOWED_IDS}
 _FAR: Final = 10**17
 """A time in milliseconds past every clock; numbers beyond it are not told apart."""
 _ABSENT: Final = object()
@@ -65,6 +66,7 @@ class RuleContext:
         strict: whether /import validates strictly; /track never does.
         settings: the reading of the rules.
         client_ip: the sender's address where it is known and the request said `ip=1`, else None.
+        plain_keys: property names that were found to be ordinary before; None: none were.
     """
 
     __slots__ = (
@@ -91,13 +93,14 @@ class RuleContext:
         strict: bool = True,
         settings: IngestionSettings | None = None,
         client_ip: str | None = None,
+        plain_keys: set[str] | None = None,
     ) -> None:
         chosen = settings or IngestionSettings()
         on_import = endpoint == "import"
         self.id_merge: IdMerge = id_merge
         self.endpoint: Endpoint = endpoint
         self.now_ms = now_ms
-        self.plain_keys: set[str] = set()
+        self.plain_keys: set[str] = set() if plain_keys is None else plain_keys
         self.settings = chosen
         self.strict = strict and on_import
         self.client_ip = client_ip
@@ -148,27 +151,32 @@ def _glance(name: str, properties: dict[str, Json], context: RuleContext) -> Che
 
     Most events are ordinary, and this is what makes them cheap; `_Check` alone would give the same answers.
     """
-    time_ms = _plain_time(properties.get("time"), context)
-    if time_ms is None:
+    get = properties.get
+    time_ms = _plain_time(get("time"), context)
+    if time_ms is None or (name[0] == "$" and name in IDENTITY_EVENTS):
         return None
-    distinct_id = properties.get("distinct_id")
-    if type(distinct_id) is not str or distinct_id.lower() in DISALLOWED_IDS or name in IDENTITY_EVENTS:
+    if len(name) > TEXT_CHARACTERS or not name.isascii():
         return None
-    if distinct_id[:1] == "$" or len(name) > TEXT_CHARACTERS or not name.isascii():
-        return None
-    if not is_plain(properties, context.plain_keys):
-        return None
-    insert_id = properties.get("$insert_id", "")
-    if type(insert_id) is not str or (context.strict and not insert_id):
-        return None
-    if insert_id and (len(insert_id) > INSERT_ID_BYTES or _insert_id_error(insert_id) is not None):
+    distinct_id = get("distinct_id")
+    if type(distinct_id) is not str or distinct_id.lower() in _ODD_IDS or not is_plain(properties, context.plain_keys):
         return None
     if context.id_merge == "simplified":
-        for key in _SIMPLIFIED_IDS:
-            if key in properties:
-                value = properties[key]
-                if type(value) is not str or value.lower() in DISALLOWED_IDS or value[:1] == "$":
-                    return None
+        user, device = get("$user_id", ""), get("$device_id", "")
+        if type(user) is not str or type(device) is not str:
+            return None
+        if user.lower() in _ODD_IDS or device.lower() in _ODD_IDS:
+            return None
+    insert_id = get("$insert_id", "")
+    if type(insert_id) is not str:
+        return None
+    if insert_id:
+        # Letters and digits of ASCII, as the texts of plain properties are; what else there may be are hyphens.
+        if len(insert_id) > INSERT_ID_BYTES or insert_id.lower() in DISALLOWED_IDS:
+            return None
+        if not insert_id.isalnum() and not insert_id.replace("-", "").isalnum():
+            return None
+    elif context.strict:
+        return None
     return _new(Checked, (Event(name, properties), time_ms, insert_id, ()))
 
 

@@ -35,6 +35,7 @@ ID_PROPERTIES: Final = frozenset(
 """Properties that hold ids, which are never cut."""
 
 _SMALL: Final = 2**63
+_MOST_PLAIN_KEYS: Final = 10_000
 _MOST_BYTES_A_CHARACTER: Final = 6
 
 
@@ -52,15 +53,13 @@ def is_plain(properties: Mapping[str, Json], plain_keys: set[str]) -> bool:
 
     Args:
         properties: the event properties.
-        plain_keys: keys that were found plain before; new ones are added, for the events of a request share them.
+        plain_keys: keys that were found plain before; new ones are added, for the events of a project share them.
     """
     if len(properties) >= PROPERTIES:
         return False
-    for key, value in properties.items():
-        if key not in plain_keys:
-            if type(key) is not str or len(key) > TEXT_CHARACTERS or not key.isascii():
-                return False
-            plain_keys.add(key)
+    if not properties.keys() <= plain_keys and not _have_plain_keys(properties, plain_keys):
+        return False
+    for value in properties.values():
         kind = type(value)
         if kind is str:
             if len(value) > TEXT_CHARACTERS or not value.isascii():
@@ -73,6 +72,15 @@ def is_plain(properties: Mapping[str, Json], plain_keys: set[str]) -> bool:
                 return False
         elif value is not None and kind is not bool:
             return False
+    return True
+
+
+def _have_plain_keys(properties: Mapping[str, Json], plain_keys: set[str]) -> bool:
+    for key in properties:
+        if type(key) is not str or len(key) > TEXT_CHARACTERS or not key.isascii():
+            return False
+        if len(plain_keys) < _MOST_PLAIN_KEYS:
+            plain_keys.add(key)
     return True
 
 

@@ -1,13 +1,15 @@
 """What a project keeps: the result of every row, and every stored event.
 
 Both are kept as plain tuples of texts and numbers and made into records when they are asked for: the garbage collector
-leaves such tuples alone, and a million kept events would otherwise slow down each further one.
+leaves such tuples alone, and a million kept events would otherwise slow down each further one. What can be shared or
+told from something else is not kept twice, so that an event costs little beyond itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias, overload
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias, overload
 
 from harness.event import IDENTITY_EVENTS, Endpoint, Event, Json
 from harness.identity.model import Arrival, Decision, DecisionRow
@@ -64,19 +66,30 @@ class StoredEvent(NamedTuple):
 ResultRow: TypeAlias = tuple[int, RowStatus, tuple[FieldError, ...], str, tuple[FieldCaution, ...], bool]
 """The fields of a `RowResult` as a plain tuple."""
 
-_Kept: TypeAlias = tuple[int, str, Mapping[str, Json], int, str, Endpoint, int, str, str, DecisionRow | None]
-_NOT_STORED = -1
+_Kept: TypeAlias = tuple[
+    int, str, tuple[str, ...], tuple[Json, ...], int, str, Endpoint, int, str, str, DecisionRow | None
+]
+_NOT_STORED: Final = -1
+_NAME: Final = 1
+_TIME: Final = 4
+_RECEIVED: Final = 8
+_STORED: Final = 9
+_MOST_SHARED: Final = 10_000
 
 
 class RowLog(Sequence[RowResult]):
-    """The result of every row so far, by index."""
+    """The result of every row so far, by index. Of one that was simply accepted only the `$insert_id` is kept."""
 
     def __init__(self) -> None:
-        self._results: list[ResultRow] = []
+        self._results: list[str | ResultRow] = []
 
     def keep(self, result: ResultRow) -> None:
         """Keep the result of the next row, its fields in the order of `RowResult`."""
         self._results.append(result)
+
+    def keep_accepted(self, insert_id: str) -> None:
+        """Keep that the next row was accepted and nothing is to be said about it."""
+        self._results.append(insert_id)
 
     @overload
     def __getitem__(self, at: int) -> RowResult: ...
@@ -84,22 +97,32 @@ class RowLog(Sequence[RowResult]):
     def __getitem__(self, at: slice) -> list[RowResult]: ...
     def __getitem__(self, at: int | slice) -> RowResult | list[RowResult]:
         if isinstance(at, slice):
-            return [RowResult._make(result) for result in self._results[at]]
-        return RowResult._make(self._results[at])
+            indexes = range(*at.indices(len(self._results)))
+            return [_as_result(index, self._results[index]) for index in indexes]
+        index = at if at >= 0 else len(self._results) + at
+        return _as_result(index, self._results[at])
 
     def __iter__(self) -> Iterator[RowResult]:
-        return map(RowResult._make, self._results)
+        return (_as_result(index, result) for index, result in enumerate(self._results))
 
     def __len__(self) -> int:
         return len(self._results)
 
 
+def _as_result(index: int, kept: str | ResultRow) -> RowResult:
+    return RowResult(index, "accepted", (), kept) if isinstance(kept, str) else RowResult._make(kept)
+
+
 class EventLog(Sequence[StoredEvent]):
-    """Every stored event in order of arrival."""
+    """Every stored event in order of arrival.
+
+    Properties are kept as their names and their values apart, and events with the same names share them.
+    """
 
     def __init__(self) -> None:
         self._kept: list[_Kept] = []
-        self._places: list[int] = []
+        self._places = array("q")
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def keep(
         self,
@@ -110,16 +133,28 @@ class EventLog(Sequence[StoredEvent]):
         endpoint: Endpoint,
         arrived_ms: int,
         arrival: Arrival,
+        row: DecisionRow | None,
     ) -> None:
-        """Keep one more event; `insert_id` is "" where one has to be made up, the rest is as in `StoredEvent`."""
-        received, stored, decision = arrival
+        """Keep one more event.
+
+        `insert_id` is "" where one has to be made up, `row` is the decision as its log keeps it, the rest is as in
+        `StoredEvent`.
+        """
+        name, properties = event.name, event.properties
         places = self._places
         while len(places) < index:
             places.append(_NOT_STORED)
         places.append(len(self._kept))
-        row = None if decision is None else (*decision,)
+        names = tuple(properties)
+        shared = self._names.get(names)
+        if shared is None:
+            shared = names
+            if len(self._names) < _MOST_SHARED:
+                self._names[names] = names
+        received, stored, _ = arrival
+        values = tuple(properties.values())
         self._kept.append(
-            (index, event.name, event.properties, time_ms, insert_id, endpoint, arrived_ms, received, stored, row)
+            (index, name, shared, values, time_ms, insert_id, endpoint, arrived_ms, received, stored, row)
         )
 
     def at_index(self, index: int) -> StoredEvent | None:
@@ -130,16 +165,21 @@ class EventLog(Sequence[StoredEvent]):
     def stored_id(self, index: int) -> str:
         """Return the id that the row with an index was stored under; "" for nobody and for no event."""
         place = self._place(index)
-        return "" if place == _NOT_STORED else self._kept[place][8]
+        return "" if place == _NOT_STORED else self._kept[place][_STORED]
 
     def received_id(self, index: int) -> str:
         """Return the distinct_id that the row with an index carried or implied; "" for none and for no event."""
         place = self._place(index)
-        return "" if place == _NOT_STORED else self._kept[place][7]
+        return "" if place == _NOT_STORED else self._kept[place][_RECEIVED]
 
     def stored_ids(self, but: frozenset[int]) -> set[str]:
         """Return the ids of all events that are no identity events, but those with some indexes."""
-        return {kept[8] for kept in self._kept if kept[0] not in but and kept[1] not in IDENTITY_EVENTS}
+        return {kept[_STORED] for kept in self._kept if kept[0] not in but and kept[_NAME] not in IDENTITY_EVENTS}
+
+    def moment(self, index: int) -> tuple[str, int]:
+        """Return the name and the time of the event of the row with an index, which has to be stored."""
+        kept = self._kept[self._places[index]]
+        return kept[_NAME], kept[_TIME]
 
     @overload
     def __getitem__(self, at: int) -> StoredEvent: ...
@@ -161,11 +201,11 @@ class EventLog(Sequence[StoredEvent]):
 
 
 def _as_stored(kept: _Kept) -> StoredEvent:
-    index, name, properties, time_ms, insert_id, endpoint, arrived_ms, received, stored, row = kept
+    index, name, names, values, time_ms, insert_id, endpoint, arrived_ms, received, stored, row = kept
     decision = None if row is None else Decision._make(row)
     return StoredEvent(
         index,
-        Event(name, properties),
+        Event(name, dict(zip(names, values, strict=True))),
         time_ms,
         insert_id or f"made-up-{index}",
         not insert_id,
