@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import tempfile
@@ -58,7 +59,8 @@ class NodeProcess:
         assert self._process.stdout is not None
         self._to: IO[bytes] = self._process.stdin
         self._from: IO[bytes] = self._process.stdout
-        self.close = weakref.finalize(self, _end, self._process, self._errors, self.owner)
+        self._watch = _Watch(self._process)
+        self.close = weakref.finalize(self, _end, self._process, self._errors, self._watch, self.owner)
 
     @property
     def is_running(self) -> bool:
@@ -67,12 +69,12 @@ class NodeProcess:
 
     def ask(self, message: Message, deadline: float) -> Message:
         """Send a message and return what comes back (see `receive`)."""
-        with self._watched(deadline) as expired:
+        with self._watch.until(deadline):
             try:
                 self._to.write(json.dumps(message).encode("ascii") + b"\n")
                 self._to.flush()
             except (OSError, ValueError):
-                raise self._lost(too_late=expired.is_set()) from None
+                raise self._lost() from None
         return self.receive(deadline)
 
     def receive(self, deadline: float) -> Message:
@@ -84,31 +86,16 @@ class NodeProcess:
         Raises:
             LostError: when there is none; the process is gone.
         """
-        with self._watched(deadline) as expired:
+        with self._watch.until(deadline):
             try:
                 message: Message = json.loads(self._from.readline())
             except ValueError:
-                raise self._lost(too_late=expired.is_set()) from None
+                raise self._lost() from None
         return message
 
-    @contextmanager
-    def _watched(self, deadline: float) -> Iterator[threading.Event]:
-        """End the process when what is done here is not done in time; the event tells that it was."""
-        expired = threading.Event()
-        alarm = threading.Timer(max(deadline - time.monotonic(), 0.0), self._expire, [expired])
-        alarm.daemon = True
-        alarm.start()
-        try:
-            yield expired
-        finally:
-            alarm.cancel()
-
-    def _expire(self, expired: threading.Event) -> None:
-        expired.set()
-        self._process.kill()
-
-    def _lost(self, *, too_late: bool) -> LostError:
+    def _lost(self) -> LostError:
         """End the process, and tell what it said last about itself."""
+        too_late = self._watch.has_expired
         self._process.kill()
         self._process.wait()
         self._errors.seek(0)
@@ -120,9 +107,60 @@ class NodeProcess:
         return LostError(errors[0] if errors else "", too_late=too_late)
 
 
-def _end(process: subprocess.Popen[bytes], errors: IO[bytes], owner: int) -> None:
+class _Watch:
+    """Ends a process that is not done in time with what it is asked to do.
+
+    One thread watches over all questions. It sleeps until the deadline that it knows, and is woken for an earlier one
+    only: a thread, or a wake-up, for each message would cost more than the answer.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.has_expired = False
+        self._process = process
+        self._changed = threading.Condition()
+        self._deadline = math.inf
+        self._wakes = math.inf
+        self._is_over = False
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Watch over what is done here; `deadline` is in `time.monotonic()`."""
+        with self._changed:
+            self._deadline = deadline
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name="watch over Node", daemon=True)
+                self._thread.start()
+            elif deadline < self._wakes:
+                self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._deadline = math.inf
+
+    def close(self) -> None:
+        """End the watch."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+
+    def _look(self) -> None:
+        with self._changed:
+            while not self._is_over:
+                left = self._deadline - time.monotonic()
+                if left <= 0:
+                    self.has_expired = self._is_over = True
+                    self._process.kill()
+                    return
+                self._wakes = self._deadline
+                self._changed.wait(min(left, threading.TIMEOUT_MAX))
+
+
+def _end(process: subprocess.Popen[bytes], errors: IO[bytes], watch: _Watch, owner: int) -> None:
     if owner != os.getpid():
         return
+    watch.close()
     process.kill()
     process.communicate()
     errors.close()
