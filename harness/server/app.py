@@ -31,6 +31,7 @@ EDGE: Final = "/edge"
 _START: Final = "http.response.start"
 _BODY: Final = "http.response.body"
 _EDGE_BYTES: Final = 16_000_000
+_METHODS: Final = frozenset({"GET", "POST", "OPTIONS"})
 
 
 class Connection(Protocol):
@@ -82,7 +83,7 @@ class Application:
             if path in door.ROUTES or path in (EXPORT, EDGE) or harmless.knows(path):
                 await self._mixpanel(path, scope, receive, send)
             else:
-                await self.control.app(scope, receive, send)
+                await self.control.answer(scope, receive, send)
         except GoneError:
             return
         except Exception as error:
@@ -91,6 +92,9 @@ class Application:
 
     async def _mixpanel(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["method"] not in _METHODS:
+            await _send_early(_json(405, {"error": "use POST or GET"}), receive, send)
+            return
         client = scope["client"]
         query = scope["query_string"].decode("utf-8", "replace")
         request = WireRequest(scope["method"], scope["path"], query, headers, b"", client[0] if client else None)

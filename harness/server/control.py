@@ -6,20 +6,21 @@ They are described for users in ROUTES.md beside this file.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from harness.event import Json
 from harness.forwarder.engine import RulesEngine
 from harness.server import documents, guard
+from harness.server.bodies import Message, Receive, Scope, Send
 from harness.server.explaining import UnknownIdError, explain
 from harness.server.faults import Faults
 from harness.server.opening import WrongRequestError, open_session, read_document, read_faults, set_clock
@@ -112,8 +113,27 @@ class Control:
             self._route("sessions/{ended}", self._end_session, ["DELETE"]),
             self._route("faults", self._failing, get + post),
         ]
-        handlers = {HTTPException: _failed, WrongRequestError: _failed, StoreError: _failed}
-        self.app = Starlette(routes=routes, exception_handlers=handlers)
+        self._router = Router(routes=routes)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        scope["app"] = self  # so that the router raises what it can't answer
+        is_started = False
+
+        async def noting(message: Message) -> None:
+            nonlocal is_started
+            is_started = True
+            await send(message)
+
+        try:
+            await self._router(scope, receive, noting)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if not is_started:
+                await _failed(error)(scope, receive, send)
+            elif not isinstance(error, HTTPException):
+                raise
 
     def _route(self, name: str, handler: _Handler, methods: list[str]) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -141,20 +161,19 @@ class Control:
 
     async def _page(self, request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
-        path = (_PAGE / name).resolve()
-        kind = _KINDS.get(path.suffix)
-        if kind is None or not path.is_relative_to(_PAGE) or not path.is_file():
+        kind = _KINDS.get(Path(name).suffix)
+        path = _files_of_page().get(name)
+        if kind is None or path is None:
             raise HTTPException(404, "no such file of the page")
         return Response(path.read_bytes(), media_type=kind, headers=_SAFE)
 
     async def _wait(self, request: Request, session: Session) -> Response:
         wanted = {name: _number(request, name, 0) for name in ("events", "decisions", "rejected", "rows")}
         timeout_s = min(_seconds(request, "timeout", 10), _LONGEST_WAIT_S)
-        resets = session.resets
         reached = False
         try:
             async with asyncio.timeout(timeout_s):
-                while not (reached := _has(session, wanted)) and session.resets == resets:
+                while not (reached := _has(session, wanted)):
                     await session.changed()
         except TimeoutError:
             pass
@@ -253,6 +272,10 @@ class Control:
                     await session.changed()
             except TimeoutError:
                 yield b": still here\n\n"
+
+
+def _files_of_page() -> dict[str, Path]:
+    return {path.relative_to(_PAGE).as_posix(): path for path in _PAGE.rglob("*") if path.is_file()}
 
 
 def _told_row(session: Session, index: int) -> list[bytes]:
@@ -357,9 +380,13 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-async def _failed(_request: Request, error: Exception) -> Response:
+def _failed(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _json({"error": error.detail}, error.status_code)
-    if isinstance(error, StoreError):
-        return _json({"error": str(error)}, 503)
-    return _json({"error": str(error)}, error.status if isinstance(error, WrongRequestError) else 500)
+    if isinstance(error, WrongRequestError):
+        return _json({"error": str(error)}, error.status)
+    print(f"harness: a request failed: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+    return _json(
+        {"error": str(error) if isinstance(error, StoreError) else "the local server failed on this request"},
+        503 if isinstance(error, StoreError) else 500,
+    )
