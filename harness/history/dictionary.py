@@ -131,18 +131,35 @@ class Dictionary:
         """Return the texts of codes."""
         return [self.text(int(code)) for code in codes]
 
+    def plain_texts(self, codes: NDArray[np.uint32]) -> list[str]:
+        """Return the texts of many codes at once."""
+        spans = self._gathered(codes)
+        raw = spans[0].tobytes()
+        offsets = spans[1].tolist()
+        try:
+            whole = raw.decode("ascii")
+        except UnicodeDecodeError:
+            pairs = zip(offsets, offsets[1:], strict=False)
+            return [raw[begin:end].decode("utf-8", "surrogatepass") for begin, end in pairs]
+        return [whole[begin:end] for begin, end in zip(offsets, offsets[1:], strict=False)]
+
     def arrow(self, codes: NDArray[np.uint32]) -> pa.Array[pa.LargeStringScalar]:
         """Return the texts of codes as an Arrow array of large strings; `ABSENT` is null."""
         import pyarrow as pa
 
-        offsets = np.empty(len(codes) + 1, np.int64)
-        total = _measure(codes, address_of(self._heap), self._place, offsets)
-        data = np.empty(total + 8, np.uint8)
-        _gather(codes, address_of(self._heap), self._place, offsets, address_of(data))
+        data, offsets = self._gathered(codes)
         missing = codes == ABSENT
         mask = pa.array(~missing).buffers()[1] if missing.any() else None
         buffers = [mask, pa.py_buffer(offsets), pa.py_buffer(data)]
         return pa.LargeStringArray.from_buffers(len(codes), buffers[1], buffers[2], buffers[0])
+
+    def _gathered(self, codes: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        offsets = np.empty(len(codes) + 1, np.int64)
+        total = _measure(codes, address_of(self._heap), self._place, offsets)
+        data = np.empty(total + 8, np.uint8)
+        _gather(codes, address_of(self._heap), self._place, offsets, address_of(data))
+        data[total:] = 0
+        return data, offsets
 
     def raw(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return the heap and the place of every code's record in it, for compiled loops to read.

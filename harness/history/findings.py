@@ -1,0 +1,101 @@
+"""What an audit found, as codes, and a few examples of each finding as texts for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.history.dictionary import Dictionary
+from harness.history.records import Sample
+from harness.history.replay import Replay
+
+MOST_SAMPLES: Final = 20
+_MOST_IDS: Final = 8
+
+
+class Findings(NamedTuple):
+    """The findings of an audit, as codes.
+
+    Attributes:
+        orphans: uint32; anonymous ids whose every attempt to join failed.
+        mixed: uint32; what clusters with several known users have in common; see `Replay.settled`.
+        phantoms: uint32; anonymous ids that became users.
+        shared: uint32; anonymous ids that a second user tried to take.
+        known_in_cluster: int64, an entry a code: how many known users the cluster has that the code stands for.
+    """
+
+    orphans: NDArray[np.uint32]
+    mixed: NDArray[np.uint32]
+    phantoms: NDArray[np.uint32]
+    shared: NDArray[np.uint32]
+    known_in_cluster: NDArray[np.int64]
+
+    def samples(
+        self,
+        ids: Dictionary,
+        user_of: NDArray[np.uint32],
+        size_of: NDArray[np.int64],
+        known: NDArray[np.uint32],
+        replay: Replay,
+        near: int,
+        listed: Mapping[str, int],
+    ) -> dict[str, tuple[Sample, ...]]:
+        """Return examples of every finding.
+
+        Args:
+            ids: the dictionary.
+            user_of: an entry a code: what all ids of one user have in common.
+            size_of: an entry a code: the size of the cluster it stands for.
+            known: the codes of all ids in clusters.
+            replay: who is who.
+            near: from how many ids on a cluster is near the limit; 0 for no limit.
+            listed: events by disallowed id.
+        """
+        largest = np.flatnonzero(size_of > 1)
+        largest = largest[np.argsort(-size_of[largest], kind="stable")][:MOST_SAMPLES].astype(np.uint32)
+        by_known = self.mixed[np.argsort(-self.known_in_cluster[self.mixed], kind="stable")][:MOST_SAMPLES]
+        wanted = np.unique(np.concatenate([largest, by_known]))
+        members = _members(wanted, user_of, known)
+        canonical = replay.canonical() if len(wanted) else user_of
+
+        def cluster(key: int, note: str) -> Sample:
+            codes = members[key]
+            texts = sorted(ids.texts(codes[:_MOST_IDS]))
+            return Sample(ids.text(int(canonical[key])), int(size_of[key]), tuple(texts), note)
+
+        def alone(codes: NDArray[np.uint32], note: str = "") -> tuple[Sample, ...]:
+            texts = sorted(ids.texts(codes[:MOST_SAMPLES]))
+            return tuple(Sample(text, 1, (text,), note) for text in texts)
+
+        def limit_note(key: int) -> str:
+            return "near or at the limit" if near and size_of[key] >= near else ""
+
+        return {
+            "top_clusters": tuple(cluster(int(key), limit_note(int(key))) for key in largest),
+            "mixed_suspects": tuple(
+                cluster(int(key), f"{int(self.known_in_cluster[key])} known users") for key in by_known
+            ),
+            "orphans": alone(self.orphans),
+            "phantom_users": alone(self.phantoms),
+            "shared_devices": alone(self.shared),
+            "disallowed": tuple(
+                Sample(text, 1, (text,), f"{count:,} event{'' if count == 1 else 's'}")
+                for text, count in sorted(listed.items(), key=lambda item: (-item[1], item[0]))[:MOST_SAMPLES]
+            ),
+        }
+
+
+def _members(
+    keys: NDArray[np.uint32], user_of: NDArray[np.uint32], known: NDArray[np.uint32]
+) -> dict[int, NDArray[np.uint32]]:
+    """Return the ids of a few clusters."""
+    chosen = np.zeros(len(user_of), np.bool_)
+    chosen[keys] = True
+    codes = known[chosen[user_of[known]]]
+    found: dict[int, NDArray[np.uint32]] = {}
+    for key in keys:
+        found[int(key)] = codes[user_of[codes] == key]
+    return found
