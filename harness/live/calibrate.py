@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol, TypeAlias
 
 from harness.event import IdMerge, Json
@@ -65,6 +64,7 @@ class Verdict:
         sent: what was sent, in words.
         came_back: what came back, in words.
         why: why it is undecided, or what does not hold; "" otherwise.
+        is_settled: whether all had come back that every reading lets expect.
     """
 
     probe: Probe
@@ -74,6 +74,7 @@ class Verdict:
     sent: str
     came_back: str
     why: str = ""
+    is_settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,8 @@ class Calibration:
         """Send every probe, wait until the project has settled, and judge.
 
         A project has settled when every row is there that all readings let expect, all pairs are one user that all
-        readings join, and nothing has changed for `steady_s`; or when time is up. Ctrl-C ends the wait; what is known by
-        then is judged.
+        readings join, and nothing has changed for `steady_s`; or when time is up. Ctrl-C ends the wait; what is known
+        by then is judged.
 
         Raises:
             OutsideError: when the project can't be reached.
@@ -241,16 +242,25 @@ class Calibration:
         there = {name for name in mine if all(model[name].is_there for model in expected)} - verbs
         if any(not mine[name].is_there for name in there):
             return False
-        together = [_pairs(probe.users(model), there) for model in expected]
-        return set.intersection(*together) <= _pairs(probe.users(mine), there)
+        user_of = _user_of(probe.users(mine))
+        blocks: dict[tuple[int, ...], set[int]] = {}
+        users = [_user_of(probe.users(model)) for model in expected]
+        for name in there:
+            blocks.setdefault(tuple(of[name] for of in users), set()).add(user_of[name])
+        return all(len(actual) == 1 for actual in blocks.values())
 
     def _judge(self, sent: Sequence[_Sent], seen: Mapping[str, Seen]) -> Iterable[Verdict]:
         base = ProjectSettings()
+        why = ""
         for one in sent:
             verdict = self._verdict(one, seen[one.probe.name], base)
+            if one.probe is SYSTEM and verdict.status == "fails":
+                why = verdict.why
+            elif why:
+                verdict = replace(verdict, status="undecided", value=None, how_exactly="", why=why)
             if verdict.status == "decided" and one.probe.switch:
                 base = with_value(base, one.probe.switch, verdict.value)
-            yield verdict
+            yield replace(verdict, is_settled=self._is_settled(one, seen))
 
     def _verdict(self, one: _Sent, seen: Seen, base: ProjectSettings) -> Verdict:
         probe, verbs = one.probe, identity_rows(one.asks)
@@ -263,25 +273,16 @@ class Calibration:
             values = [*probe.values, *(value for value in probe.more_values(seen) if value not in probe.values)]
             fitting = [value for value in values if self._shape(one, value, base, verbs) == actual]
         came_back = shape_text(actual) if probe.tells is None else probe.tells(seen)
-        told = {"sent": sent_text(one.asks), "came_back": came_back}
+        verdict = Verdict(probe, "undecided", None, "", sent_text(one.asks), came_back)
         if len(fitting) != 1:
-            return Verdict(
-                probe,
-                "fails" if probe.values == (None,) else "undecided",
-                None,
-                "",
-                **told,
-                why=_why(one, seen, fitting),
-            )
+            status: Status = "fails" if probe.values == (None,) else "undecided"
+            return replace(verdict, status=status, why=_why(one, seen, fitting))
         value = fitting[0]
         if value is None:
-            return Verdict(probe, "holds", None, "", **told)
+            return replace(verdict, status="holds")
         if probe is SYSTEM and value != self.id_merge:
-            why = (
-                f"the project is {value}, not {self.id_merge} as was said: the answers of the other probes mean nothing"
-            )
-            return Verdict(probe, "fails", value, "", **told, why=why)
-        return Verdict(probe, "decided", value, probe.range_of(value), **told)
+            return replace(verdict, status="fails", value=value, why=f"the project is {value}, not {self.id_merge}")
+        return replace(verdict, status="decided", value=value, how_exactly=probe.range_of(value))
 
     def _shape(self, one: _Sent, value: Json, base: ProjectSettings, verbs: frozenset[str]) -> Shape:
         return one.probe.shape(self._fare(one, value, base), verbs)
@@ -292,8 +293,9 @@ class Calibration:
         return fare(one.asks, self.id_merge, with_value(base, one.probe.switch, value), self.now_ms)
 
 
-def _pairs(users: frozenset[frozenset[str]], names: set[str]) -> set[tuple[str, str]]:
-    return {pair for group in users for pair in combinations(sorted(group & names), 2)}
+def _user_of(users: frozenset[frozenset[str]]) -> dict[str, int]:
+    """Return for each row a number that rows of one user have in common."""
+    return {name: number for number, group in enumerate(users) for name in group}
 
 
 def _row_seen(answer: Answer, rows: Sequence[ExportRow]) -> RowSeen:

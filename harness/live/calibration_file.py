@@ -37,7 +37,7 @@ def settings_text(calibrated: Calibrated, project: str, date: str) -> str:
         lines += ["", f"# {_headline(verdict)}", *_evidence(verdict)]
     lines += ["", "# Not asked:"]
     for name, why in NOT_PROBED.items():
-        lines += _comment(f"{name}: {why}", "#   ")
+        lines += _comment(f"{name}: {why}")
     return "\n".join(lines) + "\n"
 
 
@@ -82,6 +82,7 @@ def _answer(verdict: Verdict) -> dict[str, Json]:
         "value": verdict.value,
         "how_exactly": verdict.how_exactly or None,
         "why": verdict.why or None,
+        "settled": verdict.is_settled,
         "sent": verdict.sent,
         "came_back": verdict.came_back,
     }
@@ -104,6 +105,8 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
     yield from _comment(f"asked      {verdict.probe.question}")
     if verdict.how_exactly:
         yield from _comment(f"exactly    {verdict.how_exactly}")
+    if not verdict.is_settled:
+        yield from _comment("UNSETTLED  not all had come back that every reading lets expect")
     if verdict.why:
         yield from _comment(f"why        {verdict.why}")
     if verdict.probe.rules and verdict.probe.switch:
@@ -112,9 +115,10 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
     yield from _comment(f"came back  {verdict.came_back}")
 
 
-def _comment(text: str, start: str = "#   ") -> Sequence[str]:
+def _comment(text: str) -> Sequence[str]:
+    start = "#   "
     return textwrap.wrap(
-        " ".join(text.split()) if start != "#   " else text,
+        text,
         _WIDTH,
         initial_indent=start,
         subsequent_indent=start + " " * 11,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from harness.live.probe import PROBE_EVENT, Ask, Shape
+from harness.live.probe import PROBE_EVENT, Ask, Aspect, Shape
 
 
 def sent_text(asks: Sequence[Ask]) -> str:
@@ -20,7 +21,17 @@ def sent_text(asks: Sequence[Ask]) -> str:
 
 def shape_text(shape: Shape) -> str:
     """Return what came back, in words: of each aspect that decides."""
-    return "; ".join(f"{aspect}: {_aspect_text(aspect, value)}" for aspect, value in shape.items())
+    return "; ".join(f"{_WORDS[aspect]} {_aspect_text(aspect, value)}" for aspect, value in shape.items())
+
+
+_WORDS: Final[dict[Aspect, str]] = {
+    "answers": "answered:",
+    "there": "in the export:",
+    "users": "users:",
+    "names": "shown as:",
+    "nobody": "under no id:",
+    "reasons": "stamped:",
+}
 
 
 def _aspect_text(aspect: str, value: object) -> str:
@@ -29,10 +40,8 @@ def _aspect_text(aspect: str, value: object) -> str:
         listed = [_few(group) for group in groups]
         return " | ".join(listed[:8]) + (f" | and {len(listed) - 8} more" if len(listed) > 8 else "") or "nobody"
     assert isinstance(value, tuple)
-    if aspect == "there":
+    if aspect in ("there", "nobody"):
         return ", ".join(value) or "nothing"
-    if aspect == "nobody":
-        return f"under no id: {', '.join(value) or 'nothing'}"
     return ", ".join(" ".join(map(str, _flat(item))) for item in value)
 
 
