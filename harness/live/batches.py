@@ -84,7 +84,7 @@ def batches(
                 len(batch.rows) == MAX_ROWS
                 or batch.size + size > MAX_IMPORT_BYTES
                 or batch.endpoint != endpoint
-                or (id_merge == "legacy" and _must_begin_anew(batch, row))
+                or (id_merge == "legacy" and _rewrites(row))
             ):
                 yield batch
                 batch = None
@@ -97,16 +97,12 @@ def batches(
     yield from (batch for _, batch in sorted(open_.items()))
 
 
-def _must_begin_anew(batch: Batch, row: bytes) -> bool:
-    """Return whether an alias would stand behind an event.
+def _rewrites(row: bytes) -> bool:
+    """Return whether a row is an alias, which in legacy rewrites the ids of what comes after it.
 
-    In legacy an alias rewrites what comes after it. A batch that is sent twice, as its answer was lost, must not have
-    its events rewritten by its own alias the second time: they would be other events then, and count twice.
+    It begins a batch of its own. A batch that is sent twice, as its answer was lost, must not have its events rewritten
+    by its own alias the second time: they would be other events then, and count twice.
     """
-    return _is_alias(row) and not _is_alias(batch.rows[-1])
-
-
-def _is_alias(row: bytes) -> bool:
     return _ALIAS in row and json.loads(row)["event"] == "$create_alias"
 
 
