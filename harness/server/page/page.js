@@ -116,12 +116,14 @@ function show() {
 }
 
 function shownText(picture) {
-  const searched = state.searched !== "";
-  if (searched && picture.found === 0) return "no id has this in it";
+  if (state.searched !== "") {
+    if (picture.found === 0) return "no id has this in it";
+    const some = picture.shown < picture.found ? `, ${picture.shown} shown` : "";
+    return `${count(picture.found, "cluster")} found${some}`;
+  }
   const drawn = picture.groups.reduce((sum, group) => sum + group.clusters.length, 0);
-  const all = searched ? picture.found : picture.clusters;
   const behind = picture.behind ? `, ${count(picture.behind, "event")} to read` : "";
-  return (drawn < all ? `${drawn} of ${count(all, "cluster")}` : count(drawn, "cluster")) + (searched ? " found" : "") + behind;
+  return (drawn < picture.clusters ? `${drawn} of ${count(picture.clusters, "cluster")}` : count(drawn, "cluster")) + behind;
 }
 
 // What a screen reader says of new events: the sums, and not too often.
