@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "fuzz": "Look for a flow of people and devices that breaks identity.",
     "lint": "Find what is wrong with a property, an event file or a scenario.",
     "serve": "Run a local Mixpanel that real SDKs talk to.",
+    "audit": "Tell how healthy identity is in a whole history of events.",
     "migrate": "Rewrite a history for a project of another ID-merge system, with proof.",
     "generate": "Make up a labelled history of any size, to try the tool with.",
     "send": "Send to a real project what the model has proven, and only that.",

@@ -78,3 +78,16 @@ def engine(name: EngineName, *, master: str | None = None) -> HistoryEngine:
 
         return LocalEngine()
     raise InputError([Problem("", None, "--engine", f"spark can't be used here yet (master {master or 'local[*]'})")])
+
+
+def needs_history() -> None:
+    """Find out whether the libraries of histories are there.
+
+    Raises:
+        InputError: when they are not, with the command that installs them.
+    """
+    import importlib.util
+
+    if any(importlib.util.find_spec(name) is None for name in ("numpy", "numba", "pyarrow")):
+        fix = "Run: pip install 'identity-harness[history]'"
+        raise InputError([Problem("", None, "", "histories need the extra `history`", fix)])

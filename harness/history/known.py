@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.dictionary import Dictionary
+from harness.history.known_check import check_pattern
 from harness.history.marks import LOOKS_ANONYMOUS
-from harness.problems import InputError, Problem
 
 _AT_ONCE: Final = 1 << 18
 
@@ -44,11 +44,8 @@ class ByPattern:
     """
 
     def __init__(self, pattern: str, option: str = "--known-user") -> None:
-        try:
-            self._matches = re.compile(pattern).fullmatch
-        except re.error as error:
-            message = f"{pattern!r} is no regular expression: {error}"
-            raise InputError([Problem("", None, option, message)]) from None
+        check_pattern(pattern, option)
+        self._matches = re.compile(pattern).fullmatch
 
     def among(self, ids: Dictionary, codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """Return which of some ids are."""

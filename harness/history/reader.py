@@ -102,6 +102,7 @@ class HistoryReader:
     broken: list[BrokenLine] = field(default_factory=list)
     newest_ms: float = float("-inf")
     share: float = 0.0
+    _lengths: list[int] = field(default_factory=list)
     _kinds: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     _shown: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
     _nameless: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
@@ -113,7 +114,9 @@ class HistoryReader:
             InputError: when there is none, or one can't be opened.
         """
         self.files = files_of(self.paths)
-        expected = sum(self._expected(file) for file in self.files)
+        self._lengths = [self._length(file) for file in self.files]
+        pairs = zip(self.files, self._lengths, strict=True)
+        expected = sum(length if file.packing == "parquet" else length // 2000 for file, length in pairs)
         self.ids = Dictionary(expected=min(max(1 << 12, expected), 1 << 24))
 
     def batches(self) -> Iterator[EventBatch]:
@@ -124,7 +127,14 @@ class HistoryReader:
         """
         if not self.files:
             self.open()
+        behind, whole = 0, max(1, sum(file.size for file in self.files))
+        last = 0
         for number, rough in _ahead(self._rough):
+            if number != last:
+                behind += sum(file.size for file in self.files[last:number])
+                last = number
+            inside = rough.position / max(1, self._lengths[number]) * self.files[number].size
+            self.share = min(1.0, (behind + inside) / whole)
             yield self._encode(rough, number)
 
     def _rough(self) -> Iterator[tuple[int, Rough]]:
@@ -139,9 +149,10 @@ class HistoryReader:
                 for rough in read_lines(file, lines):
                     yield number, rough
 
-    def _expected(self, file: HistoryFile) -> int:
+    def _length(self, file: HistoryFile) -> int:
+        """Return what the position in a file counts up to."""
         if file.packing != "parquet":
-            return file.size // 2000
+            return file.size
         from harness.history.parquet import rows_of
 
         return rows_of(file)

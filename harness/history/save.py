@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +11,7 @@ import pyarrow.parquet as pq
 
 from harness.history.dictionary import Dictionary
 from harness.history.records import NO_RULE, RULE_NAMES, ResolvedIds
-from harness.problems import InputError, OutsideError, Problem
+from harness.history.whole import whole_or_nothing
 
 SCHEMA: Final = pa.schema(
     [
@@ -46,7 +43,7 @@ def save_resolved(path: Path, ids: Dictionary, resolved: ResolvedIds) -> None:
         OutsideError: when the disk is full or fails; what was there before is still there.
     """
     with (
-        whole_or_nothing(path) as unfinished,
+        whole_or_nothing(path, failures=(pa.ArrowException,)) as unfinished,
         pq.ParquetWriter(
             unfinished, SCHEMA, compression="snappy", use_dictionary=["reason"], write_statistics=False
         ) as writer,
@@ -59,41 +56,3 @@ def save_resolved(path: Path, ids: Dictionary, resolved: ResolvedIds) -> None:
             index = pa.array(event_index, mask=event_index < 0)
             columns = [ids.arrow(resolved.ids[part]), ids.arrow(resolved.canonical[part]), reason, index]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
-
-
-@contextmanager
-def whole_or_nothing(path: Path) -> Iterator[Path]:
-    """Give a name to write under; the file gets its own name when all of it is written, else it is removed.
-
-    Raises:
-        InputError: when nothing can be written there.
-        OutsideError: when the disk is full or fails.
-    """
-    check_writable(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        yield unfinished
-        with open(unfinished, "rb+") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except (OSError, pa.ArrowException) as error:
-        what = getattr(error, "strerror", None) or str(error).split("\n", 1)[0]
-        message = f"{path}: can't be written: {what}. Nothing was overwritten."
-        raise OutsideError(message) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def check_writable(path: Path) -> None:
-    """Find out early whether a file can be written.
-
-    Raises:
-        InputError: when it can't.
-    """
-    folder = path.parent
-    if path.is_dir():
-        raise InputError([Problem(str(path), None, "", "is a folder", "Name a file.")])
-    if not folder.is_dir():
-        raise InputError([Problem(str(path), None, "", f"there is no folder {folder}", "Make it first.")])
-    if not os.access(folder, os.W_OK):
-        raise InputError([Problem(str(path), None, "", f"the folder {folder} can't be written", "Check permissions.")])
