@@ -13,16 +13,14 @@ from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
 import requests
-from requests.auth import AuthBase
-from requests.utils import get_environ_proxies
 
-from harness import __version__
 from harness.event import IDENTITY_EVENTS, Json
 from harness.ingestion.limits import MAX_ROWS
 from harness.live.batches import Batch
 from harness.live.credentials import Credentials
 from harness.live.destination import Destination
 from harness.live.retry import asked_seconds
+from harness.live.session import Basic, not_proven, redirected, refused, session_of, shown
 from harness.problems import InputError, OutsideError, Problem
 
 CONNECT_S: Final = 10
@@ -30,7 +28,7 @@ READ_S: Final = 60
 _ANSWER_S: Final = 300
 _MOST_ANSWER_BYTES: Final = 8_000_000
 _AGAIN: Final = frozenset({429, 502, 503, 504})
-_LONGEST_SHOWN: Final = 300
+_MOST_QUOTED_BYTES: Final = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +94,8 @@ class MixpanelDoor:
         self._destination = destination
         self._credentials = credentials
         self._now_ms = now_ms or (lambda: 0)
-        session = self._session = requests.Session()
-        # Whatever the environment says of proxies and certificates is read here, so that it can't turn anything off.
-        session.trust_env = False
-        session.auth = _Basic(credentials.basic())
-        session.verify = environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE") or True
-        session.headers["User-Agent"] = f"identity-harness/{__version__}"
-        if not destination.is_local:
-            session.proxies.update(get_environ_proxies(destination.api))
+        self._session = session_of(destination.api, destination, environment)
+        self._session.auth = Basic(credentials.basic())
 
     def close(self) -> None:
         """Let go of connections."""
@@ -122,7 +114,7 @@ class MixpanelDoor:
                 params=parameters,
                 data=batch.body(credentials.token),
                 headers=headers,
-                auth=_Basic("") if endpoint == "track" else None,
+                auth=Basic("") if endpoint == "track" else None,
                 timeout=(CONNECT_S, READ_S),
                 allow_redirects=False,
                 stream=True,
@@ -130,10 +122,7 @@ class MixpanelDoor:
                 raw = _read(response)
                 return self._understood(batch, response.status_code, response.headers, raw)
         except requests.exceptions.SSLError:
-            raise OutsideError(
-                f"{self._destination.host} could not prove who it is (its TLS certificate is not valid here), so "
-                "nothing was sent; REQUESTS_CA_BUNDLE may name the certificates of your company"
-            ) from None
+            raise not_proven(self._destination.host) from None
         except requests.exceptions.InvalidProxyURL:
             raise OutsideError("HTTPS_PROXY holds no address of a proxy") from None
         except (requests.RequestException, _CutOff) as error:
@@ -151,15 +140,9 @@ class MixpanelDoor:
         if status == 413:
             return TooLarge()
         if 300 <= status < 400:
-            raise OutsideError(
-                f"{self._destination.host} redirects to another address (answer {status}), which is not followed: "
-                "credentials go to the host you named only"
-            )
+            raise redirected(self._destination.host, status)
         if status in (401, 403):
-            names = "MIXPANEL_SERVICE_ACCOUNT, MIXPANEL_SERVICE_SECRET and MIXPANEL_PROJECT_ID"
-            used = names if self._credentials.has_service_account else "MIXPANEL_TOKEN"
-            message = f"were refused by {self._destination.host} (answer {status}{self._quoted(raw)})"
-            raise InputError([Problem("", None, used, message, "Check them, and that the project lives there.")])
+            raise refused(self._destination.host, status, self._said(raw), self._credentials)
         value = _json(raw)
         if batch.endpoint == "track":
             return self._tracked(batch, status, value, raw)
@@ -209,27 +192,15 @@ class MixpanelDoor:
         )
 
     def _quoted(self, raw: bytes) -> str:
-        text = self._shown(raw[: 20 * _LONGEST_SHOWN].decode("utf-8", "replace"))
+        text = self._said(raw)
         return f": {text}" if text else ""
 
+    def _said(self, raw: bytes) -> str:
+        return shown(raw[:_MOST_QUOTED_BYTES].decode("utf-8", "replace"), self._credentials)
+
     def _shown(self, value: Json) -> str:
-        """Return what a server said, fit to be shown: without credentials, on one line, not too long."""
-        text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
-        hidden = self._credentials.hide(text[: 20 * _LONGEST_SHOWN])
-        line = " ".join("".join(letter if letter.isprintable() else " " for letter in hidden).split())
-        return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "…"
-
-
-class _Basic(AuthBase):
-    """The `Authorization` header, in a form in which no `.netrc` can take its place."""
-
-    def __init__(self, header: str) -> None:
-        self._header = header
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._header:
-            request.headers["Authorization"] = self._header
-        return request
+        """Return what a server said, fit to be shown."""
+        return shown(value if isinstance(value, str) else "" if value is None else json.dumps(value), self._credentials)
 
 
 class _CutOff(Exception):  # noqa: N818 - never leaves this module

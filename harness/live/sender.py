@@ -23,7 +23,7 @@ from harness.problems import OutsideError
 Wait: TypeAlias = Callable[[float], None]
 """Waits for some seconds."""
 
-_LOOK_S: Final = 0.2
+_LOOK_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)

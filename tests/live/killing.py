@@ -1,0 +1,162 @@
+"""Kills a send again and again while a server with faults takes what it can, and looks at what came out.
+
+Used small by the tests and in full by a benchmark.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from harness.event import IdMerge
+from harness.scenario.stream import read_stream, resolve_stream
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "token-of-the-kill-test"
+_DEAD_S = 300
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What killing came to: kills, how many before anything left, starts that ended by themselves, seconds."""
+
+    kills: int
+    before_anything: int
+    starts: int
+    seconds: float
+
+
+def history(events: int, users: int, seed: int = 0) -> bytes:
+    """Return a file in original: visits before login, logins, visits after, of people whose events are interleaved.
+
+    Every tenth event lacks an `$insert_id`. Each device logs in once, so that nothing is refused.
+    """
+    lots = Random(seed)
+    logged_in: set[int] = set()
+    rows = []
+    for at in range(events):
+        user = lots.randrange(users)
+        device = f"{user:08x}-0000-4000-8000-{lots.randrange(3):012x}"
+        properties: dict[str, Any] = {"time": 1_790_000_000 + at, "n": at, "page": "/shoes", "referrer": "example.com"}
+        if at % 10:
+            properties["$insert_id"] = f"row-{at}"
+        key = user * 3 + int(device[-12:], 16)
+        name = "Page View"
+        if lots.random() < 0.2 and key not in logged_in:
+            logged_in.add(key)
+            name = "$identify"
+            properties |= {"distinct_id": f"user-{user}", "$anon_distinct_id": device}
+        elif key in logged_in and lots.random() < 0.5:
+            properties["distinct_id"] = f"user-{user}"
+        else:
+            properties["distinct_id"] = device
+        rows.append(json.dumps({"event": name, "properties": properties}))
+    return "\n".join(rows).encode()
+
+
+@contextmanager
+def served(*options: str, id_merge: IdMerge = "original") -> Iterator[str]:
+    """Run `harness serve` on a free port; yields its URL."""
+    command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--id-merge", id_merge, *options]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        assert line.startswith("listening on "), line
+        yield line.removeprefix("listening on ").strip()
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        if server.stdout is not None:
+            server.stdout.close()
+
+
+def asked(url: str, path: str) -> Any:
+    """Return what a route of the server says."""
+    with urllib.request.urlopen(f"{url}/harness/{path}", timeout=60) as response:
+        return json.load(response)
+
+
+def kill_again_and_again(command: Sequence[str], url: str, rows: int, kills: int, seed: int = 0) -> Killed:
+    """Start a send, kill it at a random moment, and so on; the last start is left to end by itself.
+
+    A fifth of the kills come at any moment from the start of the process; the others once a random number of further
+    rows has arrived, and a random moment later, so that they are spread over the whole file.
+    """
+    lots = Random(seed)
+    environment = {**os.environ, "MIXPANEL_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
+    began = time.monotonic()
+    done = early = starts = 0
+    while done < kills:
+        starts += 1
+        arrived = asked(url, "health")["events"]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            if lots.random() < 0.2:
+                time.sleep(lots.random())
+                early += 1
+            else:
+                share = max(rows - arrived, 0) / (kills - done)
+                _wait_for(url, arrived + lots.expovariate(1) * share * 0.7, process)
+                time.sleep(lots.random() * 0.05)
+            if process.poll() is not None:
+                break
+            done += 1
+        finally:
+            process.kill()
+            _, said = process.communicate()
+        assert b"Traceback" not in said, said.decode()
+    last = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_DEAD_S, check=False)
+    assert last.returncode == 0, last.stderr
+    return Killed(done, early, starts + 1, time.monotonic() - began)
+
+
+def _wait_for(url: str, events: float, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _DEAD_S
+    while process.poll() is None and time.monotonic() < until:
+        if asked(url, "health")["events"] > events:
+            return
+        time.sleep(0.01)
+
+
+def check(url: str, raw: bytes, id_merge: IdMerge) -> Counter[str]:
+    """Check that every event of a file is stored, counts once, and is the predicted user's; return what was counted."""
+    lines = read_stream(raw)
+    seen: Counter[str] = Counter()
+    counted: Counter[int] = Counter()
+    insert_ids: dict[int, set[str]] = {}
+    since = 0
+    while True:
+        page = asked(url, f"events?since={since}&limit=5000")
+        for one in page["events"]:
+            number = one["properties"]["n"]
+            insert_ids.setdefault(number, set()).add(one["properties"]["$insert_id"])
+            seen[one["status"]] += 1
+            counted[number] += one["status"] == "accepted"
+        since = page["next"]
+        if since >= page["total"]:
+            break
+    assert sorted(counted) == list(range(len(lines))), "an event is missing"
+    assert set(counted.values()) == {1}, "an event counts twice, or not at all"
+    assert all(len(ids) == 1 for ids in insert_ids.values()), "an event was sent under two insert ids"
+    predicted = resolve_stream(lines, id_merge, now_ms=time.time_ns() // 1_000_000, strict=False).project
+    expected = sorted(list(cluster.ids) for cluster in predicted.model.clusters())
+    actual = sorted(asked(url, "clusters")["clusters"])
+    assert actual == expected, "identity is not the predicted one"
+    assert seen["rejected"] == 0
+    return seen
