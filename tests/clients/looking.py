@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Self, TypeAlias
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 
 from harness.event import Json
 from harness.server.background import RunningServer
@@ -48,7 +48,7 @@ class Looking:
         page, wrong = looking.page, looking.wrong
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
         page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
-        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", lambda dialog: looking._dismiss(dialog))
         page.on(
             "request",
             lambda asked: (
@@ -62,6 +62,10 @@ class Looking:
     def node(self, text: str) -> str:
         """Return a selector of the node of an id in the picture."""
         return f".node[aria-label^={json.dumps(text + ',')}]"
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.wrong.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def leave(self) -> None:
         """Close the browser's profile; fail when something happened that must not."""
