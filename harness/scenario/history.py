@@ -147,7 +147,7 @@ class History:
         if self.project.id_merge == "simplified":
             tried |= {device_key(text) for text in tried if not text.startswith(DEVICE_PREFIX)}
         with_events = self.project.events.stored_ids(self.project.duplicates())
-        return sorted((tried - joined - users) & with_events)
+        return sorted((tried - joined - users - {""}) & with_events)
 
     def _sent(self, row: int) -> Sent:
         stored = self.project.stored(row)
