@@ -14,3 +14,10 @@ def shell(tmp_path: Path) -> Shell:
     folder = tmp_path / "work"
     folder.mkdir()
     return Shell(folder)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of commands that run within this process, and an empty one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
