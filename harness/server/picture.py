@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from harness.event import DEVICE_PREFIX, IDENTITY_EVENTS, Json
 from harness.identity.looks import looks_anonymous
-from harness.identity.model import Decision
+from harness.identity.model import Decision, IdentityModel
 from harness.identity.rules import RULES
 from harness.ingestion.project import MixpanelProject
 from harness.server.sessions import Session
@@ -52,6 +52,7 @@ class _Index:
         first: the oldest event of each id.
         stored: how many events that are no identity events are stored under each id.
         attempts: for each id the decisions that name it, told apart by their other ids and their outcome.
+        unknown: ids that were only named, by an event that had no effect; the model does not have them.
     """
 
     events: int = 0
@@ -60,14 +61,15 @@ class _Index:
     first: dict[str, int] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
     attempts: dict[str, dict[Hashable, _Attempt]] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
 
     def read(self, project: MixpanelProject) -> int:
         """Read what arrived since; return how many events are left for the next time."""
         fresh = project.events[self.events : self.events + _STEP]
         for stored in fresh:
             arrival = stored.arrival
-            self._touch(arrival.received, stored.event_index)
-            self._touch(arrival.stored, stored.event_index)
+            self._touch(arrival.received, stored.event_index, project.model)
+            self._touch(arrival.stored, stored.event_index, project.model)
             if stored.event.name not in IDENTITY_EVENTS:
                 self.stored[arrival.stored] = self.stored.get(arrival.stored, 0) + 1
         self.events += len(fresh)
@@ -75,22 +77,26 @@ class _Index:
         end = self.decisions + _STEP if behind else len(project.model.decisions)
         made = project.model.decisions[self.decisions : end]
         for decision in made:
-            self._attempt(decision)
+            self._attempt(decision, project.model)
         self.decisions += len(made)
         return behind
 
-    def _touch(self, text: str, at: int) -> None:
-        if text:
-            self.last.pop(text, None)
-            self.last[text] = at
-            self.first.setdefault(text, at)
+    def _touch(self, text: str, at: int, model: IdentityModel) -> None:
+        text = model.spelling(text)
+        if not text:
+            return
+        if text not in self.last or text in self.unknown:
+            (self.unknown.discard if model.knows(text) else self.unknown.add)(text)
+        self.last.pop(text, None)
+        self.last[text] = at
+        self.first.setdefault(text, at)
 
-    def _attempt(self, decision: Decision) -> None:
+    def _attempt(self, decision: Decision, model: IdentityModel) -> None:
         key = (decision.kind, decision.ids, decision.outcome, decision.reason)
         for text in dict.fromkeys(decision.ids):
             if not text:
                 continue
-            self._touch(text, max(decision.event_index, self.last.get(text, 0)))
+            self._touch(text, max(decision.event_index, self.last.get(text, 0)), model)
             known = self.attempts.setdefault(text, {})
             before = known.get(key)
             known[key] = _Attempt(decision, 1 if before is None else before.times + 1)
@@ -119,8 +125,8 @@ def picture(session: Session, *, search: str = "", order: Order = "latest", limi
         "id_merge": session.plan.id_merge,
         "resets": session.resets,
         "behind": behind,
-        "ids": len(index.last),
-        "clusters": len(clusters.ids),
+        "ids": len(index.last) - len(index.unknown),
+        "clusters": len(clusters.ids) - len(index.unknown),
         "users": clusters.users(),
         "found": len(found),
         "shown": len(chosen),
@@ -188,7 +194,7 @@ class _Clusters:
                     if other not in found and other not in done and len(found) < MOST_TOGETHER:
                         found[other] = None
                         waiting.append(other)
-        return sorted(found, key=lambda each: self._index.first[self.ids[each][0]])
+        return sorted(found, key=lambda each: min(self._index.first[text] for text in self.ids[each]))
 
     def _failed(self, key: Hashable) -> Iterable[_Attempt]:
         """Yield what runs from a cluster to others: refused and ignored links, in legacy aliases too."""
