@@ -26,7 +26,11 @@ IDENTIFY: Final = 1
 ALIAS: Final = 2
 MERGE: Final = 3
 LOGIN: Final = 4
-"""Kinds of an event; a login is ordinary but for its name."""
+HANDOVER: Final = 5
+"""Kinds of an event; a login is ordinary but for its name, and a handover joins the device ids of two domains."""
+
+OTHER_DOMAIN: Final = 1 << 40
+"""What the serial number of a device id is raised by on the second domain."""
 
 PLAIN: Final = 0
 BARE: Final = 1
@@ -170,6 +174,7 @@ class _Sender:
         kind = np.where(is_login & ~lost, self._login_kinds(person, device_id, is_login & ~lost), ORDINARY)
         writing = self._writing(sessions)[session]
         user, device_id = self._after_login(kind, user, person, device_id, is_after & lost)
+        kind, device_id = self._over_domains(kind, user, device_id, at)
         is_server = (user != NOBODY) & (kind == ORDINARY) & draws.coins("server", numbers, rates.server)
         device_id = np.where(is_server, NOBODY, device_id)
         junk = np.where(
@@ -220,6 +225,17 @@ class _Sender:
         if self._settings.id_merge == "simplified":
             return user, np.where(is_lost, NOBODY, device_id)
         return user, device_id
+
+    def _over_domains(
+        self, kind: Integers, user: Integers, device_id: Integers, at: Integers
+    ) -> tuple[Integers, Integers]:
+        """Let some devices have another device id on every second page, and in original join both on the first one."""
+        rate = self._settings.rates.other_domain
+        has_other = (kind == ORDINARY) & (user == NOBODY) & self._draws.coins("other domain", device_id, rate)
+        other = np.where(has_other & (at % 2 == 1), device_id + OTHER_DOMAIN, device_id)
+        if self._settings.id_merge != "original":
+            return kind, other
+        return np.where(has_other & (at == 0), HANDOVER, kind), other
 
     def _writing(self, sessions: Sessions) -> Integers:
         draws, rates = self._draws, self._settings.rates

@@ -20,7 +20,7 @@ def _rate(default: float, about: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """How often things happen, each a share from 0 to 1. Those up to `offline` are life, the others are mistakes."""
+    """How often things happen, each a share from 0 to 1. Those before `retries` are life, the others are mistakes."""
 
     login: float = _rate(0.4, "sessions of somebody who is not logged in, in which they log in")
     logout: float = _rate(0.3, "sessions of somebody who is logged in that end with a logout")
@@ -28,6 +28,7 @@ class Rates:
     server: float = _rate(0.05, "events of somebody logged in that the server sends, without any device")
     clear_cookies: float = _rate(0.05, "sessions before which the device's storage was emptied")
     offline: float = _rate(0.02, "sessions whose events arrive late, all at once")
+    other_domain: float = _rate(0.02, "device ids that are another one on a second domain, joined by $merge (original)")
     retries: float = _rate(0.01, "events that arrive twice, with the same $insert_id")
     test_accounts: float = _rate(0.002, "sessions on a new device that log in with a test account: large clusters")
     no_reset: float = _rate(0.05, "logouts without reset(): whoever comes next is sent as the last user")
@@ -43,7 +44,7 @@ class Rates:
     broken_lines: float = _rate(0.0, "lines that are cut off in the middle (JSONL only); they count as events")
 
 
-MISTAKES: Final = tuple(one.name for one in fields(Rates))[6:]
+MISTAKES: Final = tuple(one.name for one in fields(Rates))[7:]
 """The names of the rates that `none` sets to 0."""
 
 

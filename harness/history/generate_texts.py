@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.history.generate_events import ALIAS, BARE, DOUBLE, IDENTIFY, LOGIN, MERGE, Events
+from harness.history.generate_events import ALIAS, BARE, DOUBLE, HANDOVER, IDENTIFY, LOGIN, MERGE, OTHER_DOMAIN, Events
 from harness.history.generate_numbers import Draws, Flags, Integers, Words
 from harness.history.generate_settings import GenerateSettings
 from harness.history.generate_world import NOBODY
@@ -39,7 +39,13 @@ _NAMES_BEFORE: Final = ("Page View",) * 11 + ("Product Viewed",) * 5
 _NAMES_AFTER: Final = ("Page View",) * 8 + ("Product Viewed",) * 4 + ("Add To Cart",) * 2 + ("Purchase",) * 2
 _OS: Final = ("Windows", "Mac OS X", "iOS", "Android", "Linux")
 _PAGES: Final = tuple(f"/{part}/{number}" for part in ("products", "help", "account", "search") for number in range(16))
-_NAME_OF_KIND: Final = {IDENTIFY: "$identify", ALIAS: "$create_alias", MERGE: "$merge", LOGIN: "Login"}
+_NAME_OF_KIND: Final = {
+    IDENTIFY: "$identify",
+    HANDOVER: "$merge",
+    ALIAS: "$create_alias",
+    MERGE: "$merge",
+    LOGIN: "Login",
+}
 _HEX: Final = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 Texts = Any
@@ -71,7 +77,11 @@ class Writer:
         distinct_id = _where((events.user != NOBODY) & (events.kind != ALIAS), user, anonymous)
         is_junk = events.junk != NOBODY
         junk = _chosen(_JUNK, np.maximum(events.junk, 0))
-        is_merge = events.kind == MERGE
+        is_handover = events.kind == HANDOVER
+        is_merge = (events.kind == MERGE) | is_handover
+        first = user
+        if is_handover.any():
+            first = _where(is_handover, _joined("$device:", self._devices(events.device_id + OTHER_DOMAIN)), user)
         is_anonymous = events.user == NOBODY
         has_device = (events.device_id != NOBODY) & ~is_junk & ~is_merge & ~(is_bare & is_anonymous)
         has_user = ~is_anonymous & ~is_merge
@@ -84,7 +94,7 @@ class Writer:
             "$user_id": _only(has_user & (not is_legacy), _where(is_junk, junk, user)),
             "$anon_distinct_id": _only(events.kind == IDENTIFY, before),
             "alias": _only(events.kind == ALIAS, user),
-            "first": _only(is_merge, user),
+            "first": _only(is_merge, first),
             "second": _only(is_merge, anonymous),
             "$insert_id": _only(~events.is_nameless, self._insert_ids(events.number)),
             "$os": _chosen(_OS, events.person * 7),

@@ -6,7 +6,8 @@ JSONL comes as it is. Rows of a Parquet file become flat lines, as a raw export 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -35,13 +36,14 @@ class LineSource:
     def __init__(self, files: Sequence[HistoryFile]) -> None:
         self._files = files
         self._file = -1
-        self._blocks: Iterator[Lines] = iter(())
+        self._blocks: Generator[Lines, None, None] = (block for block in ())
         self._block = Lines(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
         self._at = 0
 
     def take(self, file: int, count: int) -> Lines:
         """Return the next so many lines of a file that are not blank; files are asked for in order."""
         if file != self._file:
+            self.close()
             self._file, self._blocks, self._at = file, blocks(self._files[file]), len(self._block.start)
         parts: list[Lines] = []
         while count:
@@ -53,24 +55,29 @@ class LineSource:
             count -= len(parts[-1].start)
         return parts[0] if len(parts) == 1 else _joined(parts)
 
+    def close(self) -> None:
+        """Close the file that is open."""
+        self._blocks.close()
 
-def blocks(file: HistoryFile, block_bytes: int = _BLOCK_BYTES) -> Iterator[Lines]:
+
+def blocks(file: HistoryFile, block_bytes: int = _BLOCK_BYTES) -> Generator[Lines, None, None]:
     """Yield the lines of a file that are not blank, in blocks.
 
     Raises:
         InputError: when it can't be read to its end.
     """
     found = _parquet_blocks(file) if file.packing == "parquet" else _line_blocks(file, block_bytes)
-    return (block for block in found if len(block.start))
+    with closing(found):
+        yield from (block for block in found if len(block.start))
 
 
-def _parquet_blocks(file: HistoryFile) -> Iterator[Lines]:
+def _parquet_blocks(file: HistoryFile) -> Generator[Lines, None, None]:
     with pq.ParquetFile(file.name) as parquet:
         for batch in parquet.iter_batches(_ROWS):
             yield _lines_of(_rows_as_json(batch))
 
 
-def _line_blocks(file: HistoryFile, block_bytes: int) -> Iterator[Lines]:
+def _line_blocks(file: HistoryFile, block_bytes: int) -> Generator[Lines, None, None]:
     unpacked = Unpacked(file)
     try:
         rest = np.empty(0, np.uint8)

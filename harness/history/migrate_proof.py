@@ -12,7 +12,6 @@ import numpy as np
 from harness.event import DEVICE_PREFIX
 from harness.history.dictionary import Dictionary
 from harness.history.door import ACCEPTED, Door
-from harness.history.files import files_of
 from harness.history.migrate_output import Shards, association_lines, insert_id, seconds
 from harness.history.migrate_records import Census, Codes, Flags, MigrateOrder, Plan, Proof
 from harness.history.reader import HistoryReader, Reading
@@ -40,7 +39,8 @@ def prove(order: MigrateOrder, census: Census, plan: Plan, dictionary: Dictionar
     door = Door(order.target, order.settings, endpoint="import", strict=True, now_ms=clock)
     model = replay(order.target, dictionary, order.settings.identity)
     reader = HistoryReader([str(file) for file in files], Reading(seconds_below=order.settings.ingestion.ms_threshold))
-    reader.files = files_of(reader.paths) if files else []
+    if files:
+        reader.open()
     reader.ids = dictionary
     rejected = 0
     is_active = np.zeros(len(dictionary), np.bool_)

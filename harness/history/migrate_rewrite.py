@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +42,12 @@ def rewritten_lines(order: MigrateOrder, plan: Plan, source: Source) -> Iterator
     """
     deciding = _Deciding(order, plan, source.ids)
     lines_of = LineSource(source.files)
-    for batch, is_stored in source.stored():
-        lines = lines_of.take(batch.file, batch.size)
-        rewriting = deciding.decide(batch, is_stored, lines)
-        yield _written(lines, rewriting, source.ids)
-        order.progress("writing", source.share)
+    with closing(lines_of):
+        for batch, is_stored in source.stored():
+            lines = lines_of.take(batch.file, batch.size)
+            rewriting = deciding.decide(batch, is_stored, lines)
+            yield _written(lines, rewriting, source.ids)
+            order.progress("writing", source.share)
 
 
 class _Deciding:

@@ -104,7 +104,8 @@ class Source:
         """Read the history once more, and yield the batches with which of their events were stored."""
         reading = Reading(stored=self._order.stored, seconds_below=_seconds_below(self._order), verbs=False)
         reader = self._opened(reading)
-        reader.files, reader.ids = self.files, self.ids
+        reader.open()
+        reader.ids = self.ids
         self._reader = reader
         for batch in reader.batches():
             yield batch, self._door.admit(batch, self.ids.marks).status == ACCEPTED
