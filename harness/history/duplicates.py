@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.native import address_of, compiled, hash_of, put_words, same_words
-from harness.history.records import EventBatch
+from harness.history.records import EMPTY, EventBatch
 from harness.ingestion.limits import DAY_MS
 from harness.ingestion.settings import IngestionSettings
 from harness.problems import InputError, OutsideError, Problem
@@ -102,7 +102,9 @@ class Repetitions:
         part = (hashes >> np.uint64(58)).astype(np.int64)
         order = np.argsort(part, kind="stable")
         table = np.empty(len(rows), _ROW)
-        table["time"], table["stored"], table["received"] = time_ms[rows], stored[rows], received[rows]
+        table["time"], table["stored"] = time_ms[rows], stored[rows]
+        # No id and an empty one are the same nobody.
+        table["received"] = np.maximum(received[rows], EMPTY)
         table["name"], table["truth"] = batch.name[rows], batch.truth[rows]
         table["length"] = length
         # The highest bit says that it is no identity event.
