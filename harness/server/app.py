@@ -88,7 +88,7 @@ class Application:
             return
         except Exception as error:
             print(f"harness: a request failed: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
-            await _send(answers.failed(500, "the local server failed on this request"), send)
+            await _send(_refusal(500, "the local server failed on this request"), send)
 
     async def _mixpanel(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -101,7 +101,7 @@ class Application:
         try:
             body = await self._bodies.read(headers, receive, _most_bytes(path))
         except RefusedBodyError as refused:
-            answer = answers.with_origin(request, answers.failed(refused.status, str(refused)))
+            answer = answers.with_origin(request, _refusal(refused.status, str(refused)))
             await _send_early(answer, receive, send)
             return
         object.__setattr__(request, "body", body)
@@ -110,7 +110,7 @@ class Application:
             try:
                 fault = self._fault(request)
             except ValueError as error:
-                await _send(answers.with_origin(request, answers.failed(400, str(error))), send)
+                await _send(answers.with_origin(request, _refusal(400, str(error))), send)
                 return
         if fault is None and path in door.ROUTES:
             await _send(self._answered(request), send)
@@ -252,13 +252,15 @@ def _parameters(request: WireRequest) -> dict[str, str]:
 
 def _failure(status: int) -> WireResponse:
     """Return what a server in trouble answers."""
-    if status == 429:
-        return answers.failed(429, answers.RATE_LIMITED)
+    return _refusal(status, answers.RATE_LIMITED if status == 429 else "the server is in trouble")
+
+
+def _refusal(status: int, message: str) -> WireResponse:
     try:
         phrase = http.HTTPStatus(status).phrase
     except ValueError:
         phrase = "Error"
-    return _json(status, {"code": status, "error": "a fault was asked for", "status": phrase})
+    return _json(status, {"code": status, "error": message, "status": phrase})
 
 
 def _json(status: int, content: Json) -> WireResponse:

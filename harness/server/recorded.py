@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -177,17 +177,15 @@ def _tried(
     recorded: Recorded, pieces: Sequence[_Piece], left_out: Mapping[int, str]
 ) -> tuple[str, ScenarioResult | None]:
     """Return the scenario with the expectations of its own run, and that run; without any where it can't be read."""
-    text = _written(recorded, pieces, left_out, {})
-    found = _run(recorded, text)
-    if found is None:
-        return text, None
-    return _written(recorded, pieces, left_out, _expect(found)), found
+    # The folder may be none of this machine, so the run takes the property by its whole path.
+    found = _run(recorded, _written(replace(recorded, folder=None), pieces, left_out, {}))
+    expect = {} if found is None else _expect(found)
+    return _written(recorded, pieces, left_out, expect), found
 
 
 def _run(recorded: Recorded, text: str) -> ScenarioResult | None:
     session = recorded.session
-    folder = recorded.folder or Path.cwd()
-    scenario: Scenario | list[Problem] = parse_scenario(text.encode(), "recorded", folder)
+    scenario: Scenario | list[Problem] = parse_scenario(text.encode(), "recorded", Path.cwd())
     if isinstance(scenario, list):
         return None
     return ScenarioRun(scenario, MixpanelProject(session.plan.id_merge, scenario.settings), recorded.engine).play()

@@ -16,6 +16,23 @@ from harness.ingestion.wire import WireRequest
 NOW_MS = parse_instant("2026-01-05T12:00:00Z")
 NOW_S = NOW_MS // 1_000
 
+PROPERTY = """\
+property: Shop
+data_elements:
+  name: arc.event.xdm.eventType
+  device: arc.event.xdm.device
+  user: arc.event.data.user
+rules:
+  - name: Track
+    conditions: [{left: "{{name}}", operator: isTruthy}]
+    actions:
+      - send_event:
+          event: "{{name}}"
+          properties: {token: t}
+          custom_properties: {$device_id: "{{device}}", $user_id: "{{user}}"}
+"""
+"""A property in shorthand with one rule, which sends what a call tells."""
+
 
 @dataclass(frozen=True)
 class Answer:
