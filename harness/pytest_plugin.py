@@ -136,10 +136,14 @@ class ScenarioTest(pytest.Item):
 
     def runtest(self) -> None:
         """Run the scenario; it fails where `harness run` says so."""
+        from harness.problems import HarnessError
         from harness.report.terminal import details
         from harness.scenario.runner import run_scenario
 
-        result = run_scenario(self.scenario, self.id_merge, _engines(self.config))
+        try:
+            result = run_scenario(self.scenario, self.id_merge, _engines(self.config))
+        except HarnessError as error:
+            pytest.fail(_told(error, self.config), pytrace=False)
         if result.status == "passed":
             return
         lines = [line.removeprefix("    ") for line in details(result)]
