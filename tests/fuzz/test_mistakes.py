@@ -40,6 +40,7 @@ def test_a_person_would_find_it_with_the_flow_written_down(mistake: Mistake, tmp
     assert broken is not None
 
 
+@pytest.mark.usefixtures("untraced")
 @every_mistake
 def test_it_is_found_and_shrunk_and_written_as_a_scenario_that_fails(mistake: Mistake, tmp_path: Path) -> None:
     bench = mistake.make(tmp_path)
