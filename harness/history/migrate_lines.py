@@ -36,7 +36,7 @@ class LineSource:
     def __init__(self, files: Sequence[HistoryFile]) -> None:
         self._files = files
         self._file = -1
-        self._blocks: Generator[Lines, None, None] = (block for block in ())
+        self._blocks: Generator[Lines, None, None] = _nothing()
         self._block = Lines(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
         self._at = 0
 
@@ -98,6 +98,10 @@ def _line_blocks(file: HistoryFile, block_bytes: int) -> Generator[Lines, None, 
             rest = data[end:]
     finally:
         unpacked.close()
+
+
+def _nothing() -> Generator[Lines, None, None]:
+    yield from ()
 
 
 def split(data: Any) -> Lines:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.native import compiled
+from harness.history.native import address_of, byte, bytes_below, compiled, put_byte, put_words, word
 
 DROPPED: Final = 0
 """What becomes of a line: it is left out."""
@@ -55,16 +55,33 @@ _NAMES: Final = ("distinct_id", "$device_id", "$user_id", "$insert_id", *SERVER_
 _LONGEST: Final = max(map(len, _NAMES))
 _NAME_LENGTHS: Final = np.array([len(name) for name in _NAMES], np.int64)
 _NAME_BYTES: Final = np.array([list(name.encode().ljust(_LONGEST, b"\0")) for name in _NAMES], np.uint8)
+_FIRST_LETTERS: Final = np.array([chr(letter) in {name[0] for name in _NAMES} for letter in range(256)], np.bool_)
 
-_HEAD: Final = np.frombuffer(b'{"event":', np.uint8)
-_PROPERTIES: Final = np.frombuffer(b',"properties":{"distinct_id":"', np.uint8)
-_USER_MEMBER: Final = np.frombuffer(b',"$user_id":"', np.uint8)
-_DEVICE_MEMBER: Final = np.frombuffer(b',"$device_id":"', np.uint8)
-_INSERT_MEMBER: Final = np.frombuffer(b',"$insert_id":"', np.uint8)
-_MOVED_DEVICE_MEMBER: Final = np.frombuffer(f',"{MOVED_DEVICE}":'.encode(), np.uint8)
-_MOVED_USER_MEMBER: Final = np.frombuffer(f',"{MOVED_USER}":'.encode(), np.uint8)
-_TAIL: Final = np.frombuffer(b"}}\n", np.uint8)
+_PIECES: Final = (
+    b'{"event":',
+    b',"properties":{"distinct_id":"',
+    b',"$user_id":"',
+    b',"$device_id":"',
+    b',"$insert_id":"',
+    f',"{MOVED_DEVICE}":'.encode(),
+    f',"{MOVED_USER}":'.encode(),
+    b"}}\n",
+)
+"""What stands between the parts of a new line."""
+
+_HEAD, _PROPERTIES, _USER_MEMBER, _DEVICE_MEMBER, _INSERT_MEMBER, _MOVED_DEVICE_MEMBER, _MOVED_USER_MEMBER, _TAIL = (
+    range(8)
+)
+_PIECE_ROOM: Final = 40
+_PIECE_LENGTHS: Final = np.array([len(piece) for piece in _PIECES], np.int64)
+_PIECE_BYTES: Final = np.array([list(piece.ljust(_PIECE_ROOM, b"\0")) for piece in _PIECES], np.uint8)
 _HEX: Final = np.frombuffer(b"0123456789abcdef", np.uint8)
+_ONES: Final = np.uint64(0x0101010101010101)
+_HIGHS: Final = np.uint64(0x8080808080808080)
+_QUOTES: Final = np.uint64(0x2222222222222222)
+_SLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
+_SPACES: Final = np.uint64(0x2020202020202020)
+_ZERO: Final = np.uint64(0)
 _ROOM: Final = 256
 _STAYS, _CUT, _MOVES = range(3)
 
@@ -122,140 +139,130 @@ def splice(
     made = np.empty(room, np.uint8)
     ends = np.empty(len(lines.start), np.int64)
     unusual = np.zeros(len(lines.start), np.bool_)
-    used = _splice(*lines, *rewriting, heap, place, made, ends, unusual)
+    starts = address_of(lines.data)
+    used = _splice(
+        starts,
+        lines.start,
+        lines.end,
+        rewriting.action,
+        rewriting.distinct_id,
+        rewriting.user,
+        rewriting.device,
+        address_of(rewriting.insert_id),
+        address_of(heap),
+        place,
+        address_of(made),
+        ends,
+        unusual,
+    )
     return made[:used], ends, np.flatnonzero(unusual)
 
 
 def heap_lengths(heap: NDArray[np.uint8], place: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the length of each code's text in bytes."""
     found = np.zeros(len(place), np.int64)
-    _lengths(heap, place, found)
+    _lengths(address_of(heap), place, found)
     return found
 
 
 @compiled
-def _lengths(heap: Any, place: Any, found: Any) -> None:
+def _lengths(heap: int, place: Any, found: Any) -> None:
     for code in range(1, len(place)):
-        found[code] = _length(heap, place[code])
+        found[code] = _length(heap + place[code])
 
 
 @compiled
 def _splice(
-    data: Any,
+    data: int,
     start: Any,
     end: Any,
     action: Any,
     distinct_id: Any,
     user: Any,
     device: Any,
-    insert_id: Any,
-    heap: Any,
+    insert_id: int,
+    heap: int,
     place: Any,
-    made: Any,
+    made: int,
     ends: Any,
     unusual: Any,
 ) -> int:
-    used = 0
-    renamed = 0
+    used = made
+    renamed = insert_id
     found = np.empty(4, np.int64)
     for row in range(len(start)):
         what = action[row]
         if what & 1:
-            number = -1
+            new = 0
             if not what & 2:
-                number = renamed
-                renamed += 1
-            is_wire = _outline(data, start[row], end[row], found)
-            if is_wire < 0:
+                new = renamed
+                renamed += 32
+            stop = data + end[row]
+            is_wire = _outline(data + start[row], stop, found)
+            done = -1
+            if is_wire >= 0:
+                done = _put_piece(_HEAD, used)
+                done = _put(found[0], found[1], done)
+                done = _put_piece(_PROPERTIES, done)
+                done = _put_ids(distinct_id[row], user[row], device[row], new, heap, place, done)
+                done = _put_rest(stop, what, done, found, is_wire)
+            if done < 0:
                 unusual[row] = True
             else:
-                done = _put_ids(
-                    distinct_id[row],
-                    user[row],
-                    device[row],
-                    insert_id,
-                    number,
-                    heap,
-                    place,
-                    made,
-                    _put_name(data, found, made, used),
-                )
-                done = _put_rest(data, end[row], what, made, done, found, is_wire)
-                if done < 0:
-                    unusual[row] = True
-                else:
-                    used = done
-        ends[row] = used
-    return used
+                used = done
+        ends[row] = used - made
+    return used - made
 
 
 @compiled
-def _put_name(data: Any, found: Any, made: Any, used: int) -> int:
-    """Write an event up to its first property; return where that ends."""
-    used = _put(_HEAD, 0, len(_HEAD), made, used)
-    used = _put(data, found[0], found[1], made, used)
-    return _put(_PROPERTIES, 0, len(_PROPERTIES), made, used)
-
-
-@compiled
-def _put_ids(
-    distinct_id: int,
-    user: int,
-    device: int,
-    insert_id: Any,
-    number: int,
-    heap: Any,
-    place: Any,
-    made: Any,
-    used: int,
-) -> int:
+def _put_ids(distinct_id: int, user: int, device: int, insert_id: int, heap: int, place: Any, used: int) -> int:
     """Write the new ids of an event; return where they end."""
     if distinct_id > 1:
-        used = _put_text(heap, place[distinct_id] + 8, _length(heap, place[distinct_id]), made, used)
-    used = _put_quote(made, used)
+        at = heap + place[distinct_id]
+        used = _put_text(at + 8, _length(at), used)
+    put_byte(used, 0x22)
+    used += 1
     if user > 1:
-        used = _put(_USER_MEMBER, 0, len(_USER_MEMBER), made, used)
-        used = _put_quote(made, _put_text(heap, place[user] + 8, _length(heap, place[user]), made, used))
+        at = heap + place[user]
+        used = _put_text(at + 8, _length(at), _put_piece(_USER_MEMBER, used))
+        put_byte(used, 0x22)
+        used += 1
     if device > 1:
-        used = _put(_DEVICE_MEMBER, 0, len(_DEVICE_MEMBER), made, used)
-        used = _put_quote(made, _put_text(heap, place[device] + 16, _length(heap, place[device]) - 8, made, used))
-    if number >= 0:
-        used = _put(_INSERT_MEMBER, 0, len(_INSERT_MEMBER), made, used)
-        used = _put_quote(made, _put(insert_id[number], 0, len(insert_id[number]), made, used))
+        at = heap + place[device]
+        used = _put_text(at + 16, _length(at) - 8, _put_piece(_DEVICE_MEMBER, used))
+        put_byte(used, 0x22)
+        used += 1
+    if insert_id:
+        used = _put(insert_id, insert_id + 32, _put_piece(_INSERT_MEMBER, used))
+        put_byte(used, 0x22)
+        used += 1
     return used
 
 
 @compiled
-def _put_quote(made: Any, used: int) -> int:
-    made[used] = 0x22
-    return used + 1
-
-
-@compiled
-def _put_rest(data: Any, end: int, what: int, made: Any, used: int, found: Any, is_wire: int) -> int:
+def _put_rest(end: int, what: int, used: int, found: Any, is_wire: int) -> int:
     """Write the members that stay, and those that move; return where they end, or -1 where a name holds an escape."""
-    at = _space(data, found[2] + 1, end)
-    while data[at] != 0x7D:
+    at = _space(found[2] + 1, end)
+    while byte(at) != 0x7D:
         key = at
-        after = _after_text(data, at)
+        after = _after_name(at, end)
         if after < 0:
             return -1
-        name = _name(data, key + 1, after - 1)
-        value = _space(data, _space(data, after, end) + 1, end)
-        after = _after_value(data, value, end)
+        name = _name(key + 1, after - 1)
+        value = _space(_space(after, end) + 1, end)
+        after = _after_value(value, end)
         fate = _fate(name, what)
         if name < 0 and is_wire == 0 and key == found[3]:
             fate = _CUT
         if fate == _STAYS:
-            made[used] = 0x2C
-            used = _put(data, key, after, made, used + 1)
+            put_byte(used, 0x2C)
+            used = _put(key, after, used + 1)
         elif fate == _MOVES:
-            member = _MOVED_DEVICE_MEMBER if name == 1 else _MOVED_USER_MEMBER
-            used = _put(data, value, after, made, _put(member, 0, len(member), made, used))
-        at = _space(data, after, end)
-        if data[at] == 0x2C:
-            at = _space(data, at + 1, end)
-    return _put(_TAIL, 0, len(_TAIL), made, used)
+            used = _put(value, after, _put_piece(_MOVED_DEVICE_MEMBER if name == 1 else _MOVED_USER_MEMBER, used))
+        at = _space(after, end)
+        if byte(at) == 0x2C:
+            at = _space(at + 1, end)
+    return _put_piece(_TAIL, used)
 
 
 @compiled
@@ -267,58 +274,61 @@ def _fate(name: int, what: int) -> int:
 
 
 @compiled
-def _outline(data: Any, start: int, end: int, found: Any) -> int:
+def _outline(start: int, end: int, found: Any) -> int:
     """Find the event name (`found[0]` to `found[1]`) and the object with the properties (`found[2]`) of a line.
 
     Returns 1 for the wire form, 0 for a flat line, whose own key `event` begins at `found[3]`, -1 where members are
     spelled in an unusual way or come twice.
     """
-    at = _space(data, start, end)
+    at = _space(start, end)
     found[2] = at
     found[3] = -1
     is_wire = 0
     names = 0
-    at = _space(data, at + 1, end)
-    while at < end and data[at] != 0x7D:
+    at = _space(at + 1, end)
+    while at < end and byte(at) != 0x7D:
         key = at
-        after = _after_text(data, at)
+        after = _after_name(at, end)
         if after < 0:
             return -1
-        value = _space(data, _space(data, after, end) + 1, end)
+        value = _space(_space(after, end) + 1, end)
+        past = _after_value(value, end)
         size = after - key - 2
-        if size == 5 and _is(data, key + 1, b"event"):
+        if size == 5 and _is(key + 1, b"event"):
             names += 1
             found[0] = value
-            found[1] = _after_value(data, value, end)
+            found[1] = past
             found[3] = key
-        elif size == 10 and _is(data, key + 1, b"properties"):
+        elif size == 10 and _is(key + 1, b"properties"):
             is_wire += 1
             found[2] = value
-        at = _space(data, _after_value(data, value, end), end)
-        if at < end and data[at] == 0x2C:
-            at = _space(data, at + 1, end)
-    if names != 1 or is_wire > 1 or (is_wire == 1 and data[found[2]] != 0x7B):
+        at = _space(past, end)
+        if at < end and byte(at) == 0x2C:
+            at = _space(at + 1, end)
+    if names != 1 or is_wire > 1 or (is_wire == 1 and byte(found[2]) != 0x7B):
         return -1
     return is_wire
 
 
 @compiled
-def _is(data: Any, at: int, name: bytes) -> bool:
+def _is(at: int, name: bytes) -> bool:
     same = True
-    for byte in range(len(name)):
-        same = same and data[at + byte] == name[byte]
+    for step in range(len(name)):
+        same = same and byte(at + step) == name[step]
     return same
 
 
 @compiled
-def _name(data: Any, at: int, end: int) -> int:
+def _name(at: int, end: int) -> int:
     """Return which of the names that matter a key is, -1 for none of them."""
     size = end - at
+    if size == 0 or not _FIRST_LETTERS[byte(at)]:
+        return -1
     for name in range(len(_NAME_LENGTHS)):
         if _NAME_LENGTHS[name] == size:
             same = True
-            for byte in range(size):
-                if data[at + byte] != _NAME_BYTES[name, byte]:
+            for step in range(size):
+                if byte(at + step) != _NAME_BYTES[name, step]:
                     same = False
                     break
             if same:
@@ -327,44 +337,61 @@ def _name(data: Any, at: int, end: int) -> int:
 
 
 @compiled
-def _space(data: Any, at: int, end: int) -> int:
-    while at < end and (data[at] == 0x20 or data[at] == 0x09 or data[at] == 0x0A or data[at] == 0x0D):
+def _space(at: int, end: int) -> int:
+    while at < end and (byte(at) == 0x20 or 0x09 <= byte(at) <= 0x0D):
         at += 1
     return at
 
 
 @compiled
-def _after_text(data: Any, at: int) -> int:
+def _after_name(at: int, end: int) -> int:
     """Return what follows the text that begins at a quote; -1 where it holds an escape."""
-    at += 1
-    while data[at] != 0x22:
-        if data[at] == 0x5C:
-            return -1
-        at += 1
+    at = _mark(at + 1, end)
+    return at + 1 if byte(at) == 0x22 else -1
+
+
+@compiled
+def _after_text(at: int, end: int) -> int:
+    """Return what follows the text that begins at a quote."""
+    at = _mark(at + 1, end)
+    while byte(at) != 0x22:
+        at = _mark(at + 2, end)
     return at + 1
 
 
 @compiled
-def _after_value(data: Any, at: int, end: int) -> int:
-    """Return what follows a JSON value."""
-    first = data[at]
-    if first == 0x22:
+def _mark(at: int, end: int) -> int:
+    """Return where the next quote or backslash is."""
+    while at + 8 <= end:
+        letters = word(at)
+        quote = letters ^ _QUOTES
+        slash = letters ^ _SLASHES
+        marks = (((quote - _ONES) & ~quote) | ((slash - _ONES) & ~slash)) & _HIGHS
+        if marks != _ZERO:
+            return at + bytes_below(marks)
+        at += 8
+    while byte(at) != 0x22 and byte(at) != 0x5C:
         at += 1
-        while data[at] != 0x22:
-            at += 2 if data[at] == 0x5C else 1
-        return at + 1
-    if first not in (0x7B, 0x5B):
-        while at < end and data[at] > 0x20 and data[at] not in (0x2C, 0x7D, 0x5D):
+    return at
+
+
+@compiled
+def _after_value(at: int, end: int) -> int:
+    """Return what follows a JSON value."""
+    first = byte(at)
+    if first == 0x22:
+        return _after_text(at, end)
+    if first != 0x7B and first != 0x5B:
+        while at < end and byte(at) > 0x20 and byte(at) != 0x2C and byte(at) != 0x7D and byte(at) != 0x5D:
             at += 1
         return at
     depth = 0
     while at < end:
-        letter = data[at]
+        letter = byte(at)
         if letter == 0x22:
-            at += 1
-            while data[at] != 0x22:
-                at += 2 if data[at] == 0x5C else 1
-        elif letter in (0x7B, 0x5B):
+            at = _after_text(at, end)
+            continue
+        if letter in (0x7B, 0x5B):
             depth += 1
         elif letter in (0x7D, 0x5D):
             depth -= 1
@@ -375,47 +402,73 @@ def _after_value(data: Any, at: int, end: int) -> int:
 
 
 @compiled
-def _put(source: Any, start: int, end: int, made: Any, used: int) -> int:
-    for at in range(start, end):
-        made[used] = source[at]
-        used += 1
-    return used
+def _put(start: int, end: int, used: int) -> int:
+    """Copy bytes; up to 7 behind them may be overwritten, whatever they are."""
+    put_words(start, end - start, used)
+    return used + end - start
 
 
 @compiled
-def _length(heap: Any, at: int) -> Any:
-    return (
-        np.int64(heap[at]) | np.int64(heap[at + 1]) << 8 | np.int64(heap[at + 2]) << 16 | np.int64(heap[at + 3]) << 24
-    )
+def _put_piece(piece: int, used: int) -> int:
+    size = _PIECE_LENGTHS[piece]
+    for step in range(size):
+        put_byte(used + step, np.int64(_PIECE_BYTES[piece, step]))
+    return used + size
 
 
 @compiled
-def _put_text(heap: Any, at: int, size: int, made: Any, used: int) -> int:
+def _length(at: int) -> int:
+    return np.int64(word(at) & np.uint64(0xFFFFFFFF))  # type: ignore[return-value]
+
+
+@compiled
+def _put_text(at: int, size: int, used: int) -> int:
     """Write a text as JSON does: quotes, backslashes, control characters and lone surrogates are escaped."""
+    if _is_plain(at, size):
+        return _put(at, at + size, used)
     end = at + size
     while at < end:
-        letter = heap[at]
+        letter = byte(at)
         if letter == 0x22 or letter == 0x5C:
-            made[used] = 0x5C
-            made[used + 1] = letter
+            put_byte(used, 0x5C)
+            put_byte(used + 1, letter)
             used += 2
         elif letter < 0x20:
-            used = _put_escape(np.int64(letter), made, used)
-        elif letter == 0xED and at + 2 < end and heap[at + 1] >= 0xA0:
-            unit = 0xD000 | (np.int64(heap[at + 1]) & 0x3F) << 6 | (np.int64(heap[at + 2]) & 0x3F)
-            used = _put_escape(unit, made, used)
+            used = _put_escape(letter, used)
+        elif letter == 0xED and at + 2 < end and byte(at + 1) >= 0xA0:
+            used = _put_escape(0xD000 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F), used)
             at += 2
         else:
-            made[used] = letter
+            put_byte(used, letter)
             used += 1
         at += 1
     return used
 
 
 @compiled
-def _put_escape(unit: Any, made: Any, used: int) -> int:
-    made[used] = 0x5C
-    made[used + 1] = 0x75
+def _is_plain(at: int, size: int) -> bool:
+    """Return whether a text is printable ASCII that JSON takes as it is."""
+    end = at + size
+    while at + 8 <= end:
+        letters = word(at)
+        quote = letters ^ _QUOTES
+        slash = letters ^ _SLASHES
+        marks = ((quote - _ONES) & ~quote) | ((slash - _ONES) & ~slash) | ((letters - _SPACES) & ~letters) | letters
+        if marks & _HIGHS != _ZERO:
+            return False
+        at += 8
+    while at < end:
+        letter = byte(at)
+        if letter < 0x20 or letter >= 0x80 or letter == 0x22 or letter == 0x5C:
+            return False
+        at += 1
+    return True
+
+
+@compiled
+def _put_escape(unit: int, used: int) -> int:
+    put_byte(used, 0x5C)
+    put_byte(used + 1, 0x75)
     for place in range(4):
-        made[used + 2 + place] = _HEX[(unit >> (12 - 4 * place)) & 15]
+        put_byte(used + 2 + place, np.int64(_HEX[(unit >> (12 - 4 * place)) & 15]))
     return used + 6

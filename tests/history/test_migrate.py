@@ -27,6 +27,7 @@ from harness.ingestion.settings import ProjectSettings
 from harness.problems import InputError, OutsideError
 from tests.history.slow_migration import is_nobody, is_user, slow_migration
 from tests.identity import streams
+from tests.identity.slow_model import Sent
 
 A = "3f0c1d5e-7a44-4b6e-9d2a-0123456789ab"
 B = "9b2e77aa-01c3-4f0d-8e55-fedcba987654"
@@ -204,7 +205,7 @@ def _aliases(events: Sequence[Event]) -> dict[str, set[str]]:
 
 @settings(max_examples=40)
 @given(streams.streams())
-def test_no_stream_however_odd_breaks_a_migration_or_its_proof(stream: list[streams.Sent]) -> None:
+def test_no_stream_however_odd_breaks_a_migration_or_its_proof(stream: list[Sent]) -> None:
     with TemporaryDirectory() as name:
         found, rows = migrated([sent.event for sent in stream], Path(name))
         assert found.proof.held
@@ -375,11 +376,10 @@ def test_test_accounts_are_left_out_and_the_devices_they_borrowed_stay_with_thei
 def test_clusters_past_the_limit_of_original_are_one_user_with_any_number_of_devices(tmp_path: Path) -> None:
     devices = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(700)]
     events = [*(page(text) for text in devices), *(identify(text, "u1") for text in devices)]
-    found, rows = migrated(events, tmp_path)
+    found, _ = migrated(events, tmp_path)
     assert found.census.users == 701 - 500 == found.proof.users
-    wide, _ = (
-        migrated(events, tmp_path / "wide", limit=10_000) if (tmp_path / "wide").mkdir() is None else (found, rows)
-    )
+    (tmp_path / "wide").mkdir()
+    wide, _ = migrated(events, tmp_path / "wide", limit=10_000)
     assert wide.proof.users == 1
     assert len(wide.plan.devices) == 700
 
