@@ -154,8 +154,9 @@ def command(
         click.echo("note: proven as simplified; --id-merge says which system the project has", err=True)
     if not live:
         return _would_send(parcel, destination, as_json=as_json)
+    path = _journal_path(events, journal)
     confirm = _confirmation(project, yes=yes, reads_stdin=str(events) == "-")
-    return _send(parcel, destination, _journal_path(events, journal), confirm, as_json=as_json)
+    return _send(parcel, destination, path, confirm, as_json=as_json)
 
 
 def _status(path: Path, *, as_json: bool) -> int:

@@ -76,7 +76,7 @@ class Credentials:
 
     def _spellings(self) -> list[str]:
         found: set[str] = set()
-        for value in (self.token, self.service_account, self.service_secret):
+        for value in (self.token, self.project_id, self.service_account, self.service_secret):
             if len(value) >= _SHORTEST_HIDDEN:
                 found.update((value, quote(value, safe=""), quote_plus(value), _base64(value)))
         for user, password in ((self.service_account, self.service_secret), (self.token, "")):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final
 
 import requests
 
 from harness.event import IDENTITY_EVENTS, Json
 from harness.ingestion.limits import MAX_ROWS
+from harness.live.answer import Again, Answer, Taken, TooLarge
 from harness.live.batches import Batch
 from harness.live.credentials import Credentials
 from harness.live.destination import Destination
@@ -29,53 +29,6 @@ _ANSWER_S: Final = 300
 _MOST_ANSWER_BYTES: Final = 8_000_000
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 _MOST_QUOTED_BYTES: Final = 6_000
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The answer that rows were taken, all but some.
-
-    Attributes:
-        failed: for each row that was not, its index in the batch, the field at fault and the message.
-    """
-
-    failed: tuple[tuple[int, str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """No answer, or one that asks to come back later; nobody knows whether the rows were taken.
-
-    Attributes:
-        reason: why, in words.
-        asked_s: how many seconds the answer asks to wait; None: it does not say.
-    """
-
-    reason: str
-    asked_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TooLarge:
-    """The answer that the request is too large."""
-
-
-Answer: TypeAlias = Taken | Again | TooLarge
-
-
-class Door(Protocol):
-    """Where batches go."""
-
-    def post(self, batch: Batch) -> Answer:
-        """Send one batch and return what became of it.
-
-        Raises:
-            OutsideError: when no batch can be sent there.
-            InputError: when the credentials are not those of a project.
-        """
-
-    def close(self) -> None:
-        """Let go of connections."""
 
 
 class MixpanelDoor:

@@ -120,6 +120,7 @@ class Journal:
 
     def begin(self, facts: Mapping[str, str]) -> None:
         """Begin anew: forget everything and note some facts; rows are added next."""
+        self._forget_uncommitted()
         with self._transaction() as database:
             for table in ("fact", "chunk", "lane", "failed", "count", "lanes_of_ids"):
                 database.execute(f"delete from {table}")  # noqa: S608 - names of our own
@@ -266,6 +267,12 @@ class Journal:
                 "select max(number) from chunk where first_row <= ?", (max(row, 0),)
             ).fetchone()[0]
         return found or 0
+
+    def _forget_uncommitted(self) -> None:
+        with self._turn, told(self.path):
+            if self._uncommitted:
+                self._database.execute("rollback")
+            self._uncommitted = 0
 
     def _commit(self) -> None:
         self._database.execute("commit")

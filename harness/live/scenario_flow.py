@@ -18,7 +18,7 @@ from typing import Final
 
 from harness.event import IDENTITY_EVENTS, Endpoint, Event, IdMerge, Json, from_wire
 from harness.identity.blast import Blast
-from harness.identity.model import build
+from harness.identity.model import IdentityModel, build
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.rules import milliseconds
 from harness.live.completion import CLOCK_BEHIND_MS, insert_id
@@ -32,9 +32,10 @@ from harness.scenario.expect import Expect
 from harness.scenario.format import EventStep, Scenario
 from harness.scenario.partition import count_users, match_people
 from harness.scenario.records import Seen, event_records
-from harness.scenario.results import CheckResult, EventRecord, ScenarioResult
+from harness.scenario.results import EventRecord, ScenarioResult
 from harness.scenario.run import ScenarioRun
 from harness.scenario.runner import engine_cache
+from harness.scenario.why import why_mixed, why_split
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def prove_scenario(
     played = ScenarioRun(_by(endpoint, scenario), MixpanelProject(id_merge, scenario.settings), engine)
     result = played.play()
     findings = Findings()
-    _find_failures(scenario, result, findings)
+    _find_failures(scenario, result, played.project.model, findings)
     flow = _Flow(scenario, id_merge, now_ms, marking, allowed, findings, result)
     return flow.prove(played.seen, spool)
 
@@ -156,7 +157,8 @@ class _Flow:
             prepared = preparers[key].event(moved, one.step, f"step {one.step}")
             self._changes = [before + more for before, more in zip(self._changes, prepared.counts, strict=True)]
             for _, message in prepared.rejected:
-                self._add("rejected", message, "Mend the step.", one.step)
+                fix = _TOO_OLD if "days ago on /track" in message else "Mend the step."
+                self._add("rejected", message, fix, one.step)
             for row in prepared.rows:
                 if not row[4]:
                     message = "its $insert_id is malformed, so a retry of it would count twice"
@@ -256,21 +258,23 @@ def _by(endpoint: Endpoint | None, scenario: Scenario) -> Scenario:
     return replace(scenario, steps=steps)
 
 
-def _find_failures(scenario: Scenario, result: ScenarioResult, findings: Findings) -> None:
+def _find_failures(scenario: Scenario, result: ScenarioResult, model: IdentityModel, findings: Findings) -> None:
     """Find what does not hold by the scenario's own clock, and what it expects that may not be sent."""
     if scenario.known_failure is not None:
         message = f"the scenario is expected to fail ({scenario.known_failure}), and such a flow is never sent"
         findings.add(Finding("check", message, "Mend the flow, and remove known_failure."))
+    failed = {one.check: one for one in result.checks if one.status == "failed"}
     for one in result.checks:
         if one.status == "failed":
-            findings.add(_of_check(one, result))
-    if result.people.split and not any(one.check == "split" and one.status == "failed" for one in result.checks):
-        message = f"{', '.join(result.people.split)} would be split, which the scenario expects"
-        findings.add(Finding("split", message, "Mend the flow: a split can be shown here, but is not sent."))
-    if result.people.mixed and not any(one.check == "mixed" and one.status == "failed" for one in result.checks):
-        groups = "; ".join(" and ".join(group) for group in result.people.mixed)
-        message = f"{groups} would be mixed, which the scenario expects, and mixed people can't be taken apart again"
-        findings.add(Finding("mixed", message, "Mend the flow: such a flow can be shown here, but is not sent."))
+            findings.add(_at(_KIND.get(one.check, "check"), f"{one.check}: {one.sentence}", "Mend the flow.", result))
+    for person in result.people.split:
+        if "split" not in failed:
+            message = f"{why_split(person, result.events, model)} (the scenario expects it, but a split is never sent)"
+            findings.add(_at("split", message, "Mend the flow.", result))
+    for group in result.people.mixed:
+        if "mixed" not in failed:
+            message = f"{why_mixed(group, result.events, model)} (the scenario expects it, but it is never sent)"
+            findings.add(_at("mixed", message, "Mend the flow: mixed people can't be taken apart again.", result))
     for step in result.steps:
         broken = next((rule for rule in step.rules if rule.error is not None), None)
         if broken is not None:
@@ -280,14 +284,11 @@ def _find_failures(scenario: Scenario, result: ScenarioResult, findings: Finding
             findings.add(Finding("lost", step.note, "Mend the property or the step.", step.line, step.number))
 
 
-def _of_check(one: CheckResult, result: ScenarioResult) -> Finding:
-    numbers = [int(number) for number in _STEP.findall(one.sentence)]
+def _at(kind: FindingKind, message: str, fix: str, result: ScenarioResult) -> Finding:
+    """Return a finding at the first step that its sentence names."""
+    numbers = [int(number) for number in _STEP.findall(message)]
     step = next((step for step in result.steps if numbers and step.number == numbers[0]), None)
-    kind = _KIND.get(one.check, "check")
-    message = f"{one.check}: {one.sentence}"
-    if step is None:
-        return Finding(kind, message, "Mend the flow.")
-    return Finding(kind, message, "Mend the flow.", step.line, step.number)
+    return Finding(kind, message, fix) if step is None else Finding(kind, message, fix, step.line, step.number)
 
 
 def _is_loss(note: str) -> bool:
@@ -355,3 +356,4 @@ _KIND: Final[dict[str, FindingKind]] = {
 }
 _STEP: Final = re.compile(r"\bsteps? (\d+)")
 _MOST_NOTES: Final = 20
+_TOO_OLD: Final = "All of it arrives now: shorten the waits before it, or send by /import (--endpoint import)."

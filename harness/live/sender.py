@@ -14,8 +14,8 @@ from queue import Empty, Full, Queue
 from typing import Final, TypeAlias
 
 from harness.event import IdMerge
+from harness.live.answer import Again, Door, Taken, TooLarge
 from harness.live.batches import Batch, batches
-from harness.live.door import Again, Door, Taken, TooLarge
 from harness.live.journal import FailedRow, Journal
 from harness.live.retry import USUAL, Patience
 from harness.problems import OutsideError

@@ -1,7 +1,7 @@
 """How many events a second a send proves and delivers to `harness serve` on this machine, and how its memory grows.
 
-The peer is the least that anybody could do: a loop that posts the lines of the same file, unread and unproven, in gzipped
-batches of 2,000 over one connection.
+The peer is the least that anybody could do: a loop that posts the lines of the same file, unread and unproven, in
+gzipped batches of 2,000 over one connection.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def measure() -> list[Row]:
     growth = large_mb / small_mb
     memory = Row(
         f"memory of a send of {EVENTS:,} events ({USERS:,} users)",
-        f"{large_mb:.0f} MB", f"a fifth of them ({USERS:,} users)", f"{small_mb:.0f} MB", growth, "<= 1.15", growth <= 1.15,
+        f"{large_mb:.0f} MB", f"a fifth of them ({USERS:,} users)", f"{small_mb:.0f} MB", growth,
+        "<= 1.15", growth <= 1.15,
     )  # fmt: skip
     return [rate, memory]
 

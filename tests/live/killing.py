@@ -95,25 +95,22 @@ def asked(url: str, path: str) -> Any:
 def kill_again_and_again(command: Sequence[str], url: str, rows: int, kills: int, seed: int = 0) -> Killed:
     """Start a send, kill it at a random moment, and so on; the last start is left to end by itself.
 
-    A fifth of the kills come at any moment from the start of the process; the others once a random number of further
-    rows has arrived, and a random moment later, so that they are spread over the whole file.
+    A moment is any between the start of the process and a time that shrinks where the send is ahead of the kills, and
+    grows where it is behind, so that they are spread over the whole file.
     """
     lots = Random(seed)
     environment = {**os.environ, "MIXPANEL_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
     began = time.monotonic()
     done = early = starts = 0
+    latest_s = 2.0
     while done < kills:
         starts += 1
-        arrived = asked(url, "health")["events"]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            if lots.random() < 0.2:
-                time.sleep(lots.random())
-                early += 1
-            else:
-                share = max(rows - arrived, 0) / (kills - done)
-                _wait_for(url, arrived + lots.expovariate(1) * share * 0.7, process)
-                time.sleep(lots.random() * 0.05)
+            time.sleep(lots.random() * latest_s)
+            arrived = asked(url, "health")["events"]
+            early += arrived == 0
+            latest_s *= 0.9 if arrived > rows * done / kills else 1.15
             if process.poll() is not None:
                 break
             done += 1
@@ -124,14 +121,6 @@ def kill_again_and_again(command: Sequence[str], url: str, rows: int, kills: int
     last = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_DEAD_S, check=False)
     assert last.returncode == 0, last.stderr
     return Killed(done, early, starts + 1, time.monotonic() - began)
-
-
-def _wait_for(url: str, events: float, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + _DEAD_S
-    while process.poll() is None and time.monotonic() < until:
-        if asked(url, "health")["events"] > events:
-            return
-        time.sleep(0.01)
 
 
 def check(url: str, raw: bytes, id_merge: IdMerge) -> Counter[str]:

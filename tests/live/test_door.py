@@ -17,10 +17,11 @@ import requests
 
 from harness.event import Endpoint
 from harness.ingestion.wire import WireRequest, WireResponse
+from harness.live.answer import Again, Taken, TooLarge
 from harness.live.batches import Batch
 from harness.live.credentials import Credentials
 from harness.live.destination import Destination, destination_from
-from harness.live.door import Again, MixpanelDoor, Taken, TooLarge
+from harness.live.door import MixpanelDoor
 from harness.problems import HarnessError, InputError, OutsideError
 from tests.live.loopback import LOST, loopback, text
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from harness.live.answer import Again, Answer, Taken, TooLarge
 from harness.live.batches import Batch
-from harness.live.door import Again, Answer, Taken, TooLarge
 from harness.live.journal import FailedRow, Journal
 from harness.live.retry import Patience
 from harness.live.sender import Means, Progress, Sender
