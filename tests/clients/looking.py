@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Self, TypeAlias
 
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from harness.event import Json
 from harness.server.background import RunningServer
 
 TOKEN: Final = "a1b2c3"
 _PATIENCE_MS: Final = 15_000
+
+expect.set_options(timeout=_PATIENCE_MS)
 
 Scheme: TypeAlias = Literal["light", "dark"]
 Sent: TypeAlias = tuple[str, Mapping[str, Json]]

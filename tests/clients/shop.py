@@ -22,7 +22,7 @@ from harness.server.background import RunningServer
 TOKEN: Final = "a1b2c3"
 _PAGES: Final = Path(__file__).parent / "shop_page"
 _KINDS: Final = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
-_PATIENCE_MS: Final = 15_000
+_PATIENCE_MS: Final = 30_000
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -143,7 +143,7 @@ class Visitor:
 
     def settle(self) -> None:
         """Wait until everything has arrived, so that what comes next comes after it."""
-        self.server.wait(rows=self.rows)
+        self.server.wait(rows=self.rows, timeout=_PATIENCE_MS / 1_000)
 
     def drain(self) -> None:
         """Wait until the SDK has nothing left in its queues."""

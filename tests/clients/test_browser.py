@@ -241,7 +241,7 @@ def test_what_was_done_offline_arrives_when_the_network_is_back(
     visitor.look(2)
     visitor.log_in("ana")
     visitor.buy()
-    visitor.page.wait_for_timeout(300)
+    visitor.page.wait_for_timeout(150)
     assert len(server.events()) == 1
     visitor.context.set_offline(False)
     _complete(server, visitor)
