@@ -159,7 +159,7 @@ def test_no_redirect_is_followed_so_credentials_never_reach_another_host(status:
         with loopback(lambda request: text(status, Location=f"{other.url}/import")) as server:
             for endpoint in ("import", "track"):
                 with pytest.raises(OutsideError, match="redirects to another address"):
-                    post(server.url, endpoint)  # type: ignore[arg-type]
+                    post(server.url, endpoint)
         assert other.requests == []
 
 

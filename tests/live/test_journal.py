@@ -34,6 +34,7 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
         assert again.counts() == {"sent": 6, "failed": 1, "requests": 3, "retries": 1}
         assert again.failed() == [FailedRow(7, "event", "no", "i7")]
         again.finish("2026-01-05T12:00:00Z")
+    with Journal(tmp_path / "j") as again:
         assert again.state == "finished"
         assert list(again.chunks(0)) == []
 
