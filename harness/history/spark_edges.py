@@ -34,7 +34,8 @@ class Ties:
         id_merge: its ID-merge system.
         keeps_bad_ids: a disallowed id counts as an id like any other.
         keeps_empty_ids: an empty id of simplified counts as one.
-        one_form: original takes `$device:X` and `X` for one id.
+        one_form: `$device:X` and `X` go together: original may take them for one id, and in simplified an attempt that
+            names `X` is told of the device.
     """
 
     id_merge: IdMerge
@@ -49,7 +50,7 @@ class Ties:
             id_merge,
             keeps_bad_ids=stored or settings.ingestion.bad_ids_nonstrict == "accept",
             keeps_empty_ids=settings.identity.empty_id == "literal",
-            one_form=settings.identity.device_prefix_equivalent,
+            one_form=id_merge == "simplified" or settings.identity.device_prefix_equivalent,
         )
 
 

@@ -77,7 +77,7 @@ class Scan:
     def _scan(self, piece: Slice) -> Iterator[pa.RecordBatch]:
         try:
             with as_file(piece) as file:
-                reader = HistoryReader([file.name], self.reading, [file])
+                reader = HistoryReader([file.name], self.reading)
                 ties = _TiesOfSlice(reader, self.ties)
                 try:
                     for batch in reader.batches():
@@ -127,7 +127,8 @@ class Spread:
                 raise TaskProblemError([at_home(problem, piece, file) for problem in error.problems]) from None
 
     def _rows(self, piece: Slice, file: HistoryFile, lookup: Lookup | None) -> Iterator[pa.RecordBatch]:
-        reader = HistoryReader([file.name], self.reading, [file])
+        reader = HistoryReader([file.name], self.reading)
+        reader.open()
         known = Dictionaries(reader.ids, reader.names, reader.people)
         nodes = Nodes(reader.ids, one_form=self.ties.one_form)
         for batch in reader.batches():

@@ -205,11 +205,14 @@ def _close_gateway() -> None:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the innermost reason of an error of Spark in one line, without the trace of the JVM."""
+    """Return the innermost reason of an error of Spark in one line, without the trace of the JVM or of a task."""
     text = str(getattr(error, "java_exception", None) or error)
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    return (causes or lines or [type(error).__name__])[-1 if causes else 0][:500]
+    if "Traceback (most recent call last):" in text:
+        within = lines[max(at for at, line in enumerate(lines) if line.endswith("(most recent call last):")) + 1 :]
+        causes = [line for line in within if not line.startswith(" ")][:1] or causes
+    return (causes[-1] if causes else lines[0] if lines else type(error).__name__)[:500]
 
 
 def _last_words(log: Path) -> str:
