@@ -71,13 +71,20 @@ def engine(name: EngineName, *, master: str | None = None) -> HistoryEngine:
         master: the cluster, as Spark spells it; for spark only.
 
     Raises:
-        InputError: when the engine is not there, with the command that installs it.
+        InputError: when the engine is not there, with the command that installs it; when a master is for no engine.
     """
     if name == "local":
+        if master is not None:
+            raise InputError([Problem("", None, "--master", "is for --engine spark", "Leave it out, or add --engine.")])
         from harness.history.local import LocalEngine
 
         return LocalEngine()
-    raise InputError([Problem("", None, "--engine", f"spark can't be used here yet (master {master or 'local[*]'})")])
+    from harness.history.spark_session import check_installed
+
+    check_installed()
+    from harness.history.spark import SparkEngine
+
+    return SparkEngine(master)
 
 
 def needs_history() -> None:

@@ -62,7 +62,7 @@ def spark_session(master: str | None, options: Mapping[str, str] | None = None) 
         InputError: when PySpark is not installed, or the master is none.
         OutsideError: when Java is missing or too old, or the cluster can't be reached.
     """
-    _check_installed()
+    check_installed()
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     chosen = master or (None if submitted else DEFAULT_MASTER)
     _check_master(chosen)
@@ -87,7 +87,12 @@ def is_local(master: str | None) -> bool:
     return (master or DEFAULT_MASTER).startswith("local")
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Find out whether PySpark is there.
+
+    Raises:
+        InputError: when it is not, with the command that installs it.
+    """
     try:
         import pyspark  # noqa: F401
     except ImportError:
