@@ -9,6 +9,7 @@ import { welcome } from "./welcome.js";
 
 const SOONEST_MS = 250;
 const PATIENCE = 4;
+const AFTER_FAILURE_MS = 2_000;
 const SPOKEN_EVERY_MS = 5_000;
 const MOST_KNOWN = 300;
 
@@ -20,10 +21,12 @@ const state = {
   isAsking: false,
   waiting: null,
   again: false,
+  hurries: false,
   isPaused: false,
   chosen: [],
   told: 0,
   spoken: "",
+  spokenSearch: "",
 };
 
 const people = new People(part("graph"), choose);
@@ -49,11 +52,13 @@ async function refresh({ atOnce = false } = {}) {
   }
   if (state.isAsking || state.waiting !== null) {
     state.again = true;
+    state.hurries ||= atOnce;
     return;
   }
   state.isAsking = true;
   state.again = false;
   const start = performance.now();
+  let soonest = SOONEST_MS;
   try {
     const search = part("search-text").value.trim();
     const [picture] = await Promise.all([ask("picture", { search, order: part("order").value }), feed.refresh()]);
@@ -66,13 +71,15 @@ async function refresh({ atOnce = false } = {}) {
   } catch (error) {
     connection("lost", error instanceof Refused ? error.message : "no answer, trying again");
     state.again = !(error instanceof Refused);
+    soonest = AFTER_FAILURE_MS;
   }
   state.isAsking = false;
+  const rest = Math.max(soonest, PATIENCE * (performance.now() - start));
   state.waiting = setTimeout(() => {
     state.waiting = null;
     if (state.again) refresh();
-  }, Math.max(SOONEST_MS, PATIENCE * (performance.now() - start)));
-  if (atOnce && state.again) refresh({ atOnce });
+  }, state.hurries ? 0 : rest);
+  state.hurries = false;
 }
 
 function changed(counts) {
@@ -128,6 +135,11 @@ function shownText(picture) {
 
 // What a screen reader says of new events: the sums, and not too often.
 function speak(picture, counts) {
+  if (state.searched !== state.spokenSearch) {
+    state.spokenSearch = state.searched;
+    say(shownText(picture));
+    return;
+  }
   const text = `${count(counts.events ?? 0, "event")}, ${count(picture.users, "user")}, ${counts.rejected ?? 0} rejected`;
   if (text === state.spoken || performance.now() - state.told < SPOKEN_EVERY_MS) return;
   state.told = performance.now();
@@ -258,10 +270,7 @@ part("search").addEventListener("submit", (event) => {
 });
 part("search-text").addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(async () => {
-    await refresh({ atOnce: true });
-    if (state.picture) say(shownText(state.picture));
-  }, 150);
+  typing = setTimeout(() => refresh({ atOnce: true }), 150);
 });
 part("order").addEventListener("change", () => refresh({ atOnce: true }));
 part("question").addEventListener("submit", (event) => {
