@@ -110,7 +110,8 @@ def test_every_option_does_what_it_says(tmp_path: Path, shell: Shell) -> None:
 def test_wrong_options_are_told_in_a_sentence(options: list[str], said: str) -> None:
     with pytest.raises((InputError, click.UsageError)) as caught:
         command_line.main(["serve", "--port", "0", *options], standalone_mode=False)
-    told = str(caught.value) if isinstance(caught.value, InputError) else caught.value.format_message()
+    error = caught.value
+    told = error.format_message() if isinstance(error, click.UsageError) else str(error)
     assert said in told
     assert len(told.splitlines()) == 1
 
