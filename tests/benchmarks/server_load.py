@@ -87,12 +87,10 @@ def send_all(url: str, requests: Sequence[bytes], connections: int) -> float:
 
 async def _send_all(url: str, requests: Sequence[bytes], connections: int) -> float:
     address = urlsplit(url)
+    host, port = address.hostname or "", address.port or 0
     loop = asyncio.get_running_loop()
     waiting = iter(requests)
-    clients = [
-        (await loop.create_connection(lambda: _Client(waiting), address.hostname, address.port))[1]
-        for _ in range(connections)
-    ]
+    clients = [(await loop.create_connection(lambda: _Client(waiting), host, port))[1] for _ in range(connections)]
     start = time.perf_counter()
     for client in clients:
         client.send_next()
