@@ -42,8 +42,8 @@ class Repeats(NamedTuple):
     Attributes:
         count: how many stored events don't count.
         of_id: uint32, an entry a code: how many of them were stored under it and are no identity events.
-        cells: uint64: the code each of them was stored under in the upper half, its person in the lower half; only those
-            with a person.
+        cells: uint64: the code each was stored under in the upper half, its person in the lower half; only those with a
+            person, and identity events only where they have an id.
     """
 
     count: int
@@ -152,7 +152,8 @@ class Repetitions:
             count += int(np.count_nonzero(repeated))
             ordinary = repeated & (table["length"] >> np.uint32(31) == 1)
             np.add.at(of_id, table["stored"][ordinary], 1)
-            labelled = table[repeated & (table["truth"] != 0)]
+            counted = (table["stored"] > EMPTY) | (table["length"] >> np.uint32(31) == 1)
+            labelled = table[repeated & counted & (table["truth"] != 0)]
             if len(labelled):
                 cells.append(cells_of(labelled["stored"], labelled["truth"]))
         return Repeats(count, of_id, np.concatenate([np.empty(0, np.uint64), *cells]))

@@ -106,7 +106,9 @@ class Replayed:
     model: Replay
 
 
-def replayed(id_merge: IdMerge, settings: IdentitySettings, stream: Sequence[Sent], cuts: Sequence[int] = ()) -> Replayed:
+def replayed(
+    id_merge: IdMerge, settings: IdentitySettings, stream: Sequence[Sent], cuts: Sequence[int] = ()
+) -> Replayed:
     """Replay a stream in parts that end at some places."""
     ids = Dictionary(expected=4)
     model = replay(id_merge, ids, settings)
@@ -143,4 +145,3 @@ def replayed(id_merge: IdMerge, settings: IdentitySettings, stream: Sequence[Sen
         key=lambda cluster: cluster[1],
     )
     return Replayed(decisions, stored, received, clusters, [ids.text(int(canonical[code])) for code in codes], model)
-
