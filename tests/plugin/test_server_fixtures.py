@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from tests.plugin.runs import Runs
+
+README = Path(__file__).parents[2] / "README.md"
 
 SEND = """
 import json
@@ -86,3 +91,10 @@ def test_project(mixpanel_project): pass
     done = runs.run()
     done.assert_outcomes(passed=1, errors=1)
     done.stdout.fnmatch_lines(["*which is not installed. Run: pip install 'identity-harness[[]server]'*"])
+
+
+def test_the_example_of_the_readme_passes(runs: Runs) -> None:
+    found = re.findall(r"<!-- server example -->\n```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(found) == 1
+    (runs.folder / "test_readme.py").write_text(found[0])
+    runs.run().assert_outcomes(passed=1)
