@@ -170,8 +170,7 @@ def _glance(name: str, properties: dict[str, Json], context: RuleContext) -> Che
     if type(insert_id) is not str:
         return None
     if insert_id:
-        # Letters and digits of ASCII, as the texts of plain properties are; what else there may be are hyphens.
-        if len(insert_id) > INSERT_ID_BYTES or insert_id.lower() in DISALLOWED_IDS:
+        if len(insert_id) > INSERT_ID_BYTES or not insert_id.isascii() or insert_id.lower() in DISALLOWED_IDS:
             return None
         if not insert_id.isalnum() and not insert_id.replace("-", "").isalnum():
             return None
@@ -182,7 +181,7 @@ def _glance(name: str, properties: dict[str, Json], context: RuleContext) -> Che
 
 def _plain_time(sent: Json, context: RuleContext) -> int | None:
     if type(sent) is not int and type(sent) is not float:
-        return None
+        return context.now_ms if sent is None and context.endpoint == "track" else None
     if 0 < sent < context.seconds_below:
         time_ms = round(sent * 1000)
     elif 0 < sent < _FAR:

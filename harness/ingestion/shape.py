@@ -47,7 +47,7 @@ class Cut(NamedTuple):
 
 
 def is_plain(properties: Mapping[str, Json], plain_keys: set[str]) -> bool:
-    """Return whether a glance is enough: few short texts in ASCII, ordinary numbers, truth values and nulls.
+    """Return whether a glance is enough: few short texts, ordinary numbers, truth values and nulls.
 
     Such properties break no limit, the one on size included: 254 of them are shorter than 1 MB.
 
@@ -62,7 +62,7 @@ def is_plain(properties: Mapping[str, Json], plain_keys: set[str]) -> bool:
     for value in properties.values():
         kind = type(value)
         if kind is str:
-            if len(value) > TEXT_CHARACTERS or not value.isascii():
+            if len(value) > TEXT_CHARACTERS or not (value.isascii() or _is_utf8(value)):
                 return False
         elif kind is int:
             if not -_SMALL < value < _SMALL:
@@ -77,7 +77,7 @@ def is_plain(properties: Mapping[str, Json], plain_keys: set[str]) -> bool:
 
 def _have_plain_keys(properties: Mapping[str, Json], plain_keys: set[str]) -> bool:
     for key in properties:
-        if type(key) is not str or len(key) > TEXT_CHARACTERS or not key.isascii():
+        if type(key) is not str or len(key) > TEXT_CHARACTERS or not _is_utf8(key):
             return False
         if len(plain_keys) < _MOST_PLAIN_KEYS:
             plain_keys.add(key)
