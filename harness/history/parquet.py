@@ -91,7 +91,14 @@ def read_parquet(file: HistoryFile, reading: LineReading, wanted: frozenset[int]
 
 def _opened(file: HistoryFile) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file.name, read_dictionary=list(_FEW), memory_map=False)
+        found = pq.ParquetFile(file.name)
+        few = [
+            name for name in _FEW if name in found.schema_arrow.names and _is_text(found.schema_arrow.field(name).type)
+        ]
+        if not few:
+            return found
+        found.close()
+        return pq.ParquetFile(file.name, read_dictionary=few)
     except pa.ArrowException as error:
         message = f"is no whole Parquet file: {_first_line(error)}"
         raise InputError([Problem(file.name, None, "", message, "Write it again.")]) from None

@@ -278,7 +278,7 @@ def test_the_page_draws_the_sizes_the_limit_and_the_months(tmp_path: Path) -> No
             "event": "$merge",
             "time": 1767225600 + number * 2_700_000,
             "$distinct_ids": ["a", f"b{number}"],
-            "$insert_id": f"{number}",
+            "$insert_id": f"i{number}",
         }
         for number in range(12)
     ]
