@@ -87,6 +87,7 @@ class Visitor:
         page: the shop.
         rows: how many rows the SDK has to send for what was done so far.
         requests: method, path and kind (xhr, ping...) of every request to the server.
+        elsewhere: requests to neither the shop nor the server, which there must not be.
     """
 
     server: RunningServer
@@ -94,6 +95,7 @@ class Visitor:
     page: Page
     rows: int = 0
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
     @classmethod
     def entering(cls, browser: Browser, shop: Shop, server: RunningServer, page: str = "", **config: Json) -> Self:
@@ -164,6 +166,7 @@ class Visitor:
     def leave(self) -> None:
         """Close the browser's profile."""
         self.context.close()
+        assert self.elsewhere == []
 
     def _click(self, selector: str, *, rows: int) -> None:
         self.page.click(selector)
@@ -173,3 +176,5 @@ class Visitor:
         if request.url.startswith(self.server.url):
             path = request.url.removeprefix(self.server.url).partition("?")[0]
             self.requests.append((request.method, path, request.resource_type))
+        elif not request.url.startswith("http://127.0.0.1:"):
+            self.elsewhere.append(request.url)

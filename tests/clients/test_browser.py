@@ -219,7 +219,7 @@ def test_every_form_of_request_arrives_whole(
 
 def test_the_snippet_loses_nothing_that_was_tracked_before_the_sdk_was_there(servers: NewServer, enter: Enter) -> None:
     server = servers("original")
-    visitor = enter(server, "snippet.html")
+    visitor = enter(server, "snippet.html", persistence="cookie")
     visitor.look()
     visitor.settle()
     visitor.log_in("ana")

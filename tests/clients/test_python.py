@@ -197,6 +197,24 @@ def test_profiles_of_users_and_groups(servers: NewServer) -> None:
     ]
 
 
+def test_a_server_in_trouble_loses_nothing_and_counts_nothing_twice(servers: NewServer) -> None:
+    server = servers("simplified")
+    consumer = mixpanel.BufferedConsumer(max_size=5, retry_limit=10, retry_backoff_factor=0.001, **_urls(server))
+    # The SDK retries over https only; here over http as well.
+    session = consumer._consumer._session
+    session.mount("http://", session.get_adapter("https://"))
+    sdk = mixpanel.Mixpanel(TOKEN, consumer)
+    server.post("faults", {"fail": "502:0.1,503-after:0.1,drop:0.1,drop-before:0.1", "seed": 7})
+    for number in range(100):
+        sdk.track(f"user-{number % 3}", "Buy", {"number": number})
+    injected = server.get("faults")["injected"]
+    server.post("faults", {"fail": ""})
+    assert set(injected) == {"502", "503-after", "drop", "drop-before"}
+    assert_nothing_lost(server, 100)
+    assert "duplicate" in {row["status"] for row in server.events()}
+    assert sum(users_of(server).values()) == 100
+
+
 @pytest.mark.parametrize("id_merge", ID_MERGE_SYSTEMS)
 def test_the_same_event_sent_again_counts_once(servers: NewServer, id_merge: IdMerge) -> None:
     server = servers(id_merge)
