@@ -368,7 +368,7 @@ def _question(ready: Ready, destination: Destination) -> str:
 
 
 def _of_project(credentials: Credentials, project: str) -> Credentials:
-    if not project.isascii() or not project.isdigit():
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", project):
         raise _wrong("--project", "is no project id", "It is the number in the settings of the project.")
     if credentials.project_id and credentials.project_id != project:
         message = "is not the project of MIXPANEL_PROJECT_ID"

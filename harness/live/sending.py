@@ -88,7 +88,9 @@ def prepare(
         InputError: when the journal is one of another errand.
     """
     state = journal.state
-    if state in (None, "proving") or (state == "finished" and parcel.scenario is not None):
+    # Until a journal is tied to a project nothing has left, so another file may take its place.
+    is_new = state in (None, "proving") or journal.fact("project") is None
+    if is_new or (state == "finished" and parcel.scenario is not None):
         return _begun(journal, parcel, destination, open_stream, now_ms)
     run_id = journal.fact("run_id") or ""
     if parcel.asked_run in (None, run_id):

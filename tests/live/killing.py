@@ -29,10 +29,10 @@ _DEAD_S = 300
 
 @dataclass(frozen=True)
 class Killed:
-    """What killing came to: kills, how many before anything left, starts that ended by themselves, seconds."""
+    """What killing came to: kills, how many before that start had sent anything, starts in all, seconds."""
 
     kills: int
-    before_anything: int
+    before_any_row: int
     starts: int
     seconds: float
 
@@ -95,22 +95,25 @@ def asked(url: str, path: str) -> Any:
 def kill_again_and_again(command: Sequence[str], url: str, rows: int, kills: int, seed: int = 0) -> Killed:
     """Start a send, kill it at a random moment, and so on; the last start is left to end by itself.
 
-    A moment is any between the start of the process and a time that shrinks where the send is ahead of the kills, and
-    grows where it is behind, so that they are spread over the whole file.
+    Where the send is ahead of the kills, the moment is any in the first second of the process; where it is behind, any in
+    the third of a second after a row of this start has arrived. So kills are spread over the whole file, and over all
+    that a send does.
     """
     lots = Random(seed)
     environment = {**os.environ, "MIXPANEL_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
     began = time.monotonic()
     done = early = starts = 0
-    latest_s = 2.0
     while done < kills:
         starts += 1
+        arrived = asked(url, "health")["events"]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            time.sleep(lots.random() * latest_s)
-            arrived = asked(url, "health")["events"]
-            early += arrived == 0
-            latest_s *= 0.9 if arrived > rows * done / kills else 1.15
+            if arrived > rows * done / kills:
+                time.sleep(lots.random())
+            else:
+                _wait_for_more(url, arrived, process)
+                time.sleep(lots.random() / 3)
+            early += asked(url, "health")["events"] == arrived
             if process.poll() is not None:
                 break
             done += 1
@@ -121,6 +124,14 @@ def kill_again_and_again(command: Sequence[str], url: str, rows: int, kills: int
     last = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_DEAD_S, check=False)
     assert last.returncode == 0, last.stderr
     return Killed(done, early, starts + 1, time.monotonic() - began)
+
+
+def _wait_for_more(url: str, events: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _DEAD_S
+    while process.poll() is None and time.monotonic() < until:
+        if asked(url, "health")["events"] > events:
+            return
+        time.sleep(0.01)
 
 
 def check(url: str, raw: bytes, id_merge: IdMerge) -> Counter[str]:

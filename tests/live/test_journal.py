@@ -46,6 +46,7 @@ def test_a_proof_that_was_killed_leaves_nothing_to_send(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "j", copy)
     shutil.copy(tmp_path / "j-wal", tmp_path / "copy-wal")
     journal.close()
+    assert status_of(copy)["state"] == "proving"
     with Journal(copy) as killed:
         assert killed.state == "proving"
         killed.begin({"file": "x"})
