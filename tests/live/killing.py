@@ -95,9 +95,9 @@ def asked(url: str, path: str) -> Any:
 def kill_again_and_again(command: Sequence[str], url: str, rows: int, kills: int, seed: int = 0) -> Killed:
     """Start a send, kill it at a random moment, and so on; the last start is left to end by itself.
 
-    Where the send is ahead of the kills, the moment is any in the first second of the process; where it is behind, any in
-    the third of a second after a row of this start has arrived. So kills are spread over the whole file, and over all
-    that a send does.
+    Where the send is ahead of the kills, the moment is any in the first second of the process; where it is behind, any
+    in the third of a second after a row of this start has arrived. So kills are spread over the whole file, and over
+    all that a send does.
     """
     lots = Random(seed)
     environment = {**os.environ, "MIXPANEL_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
