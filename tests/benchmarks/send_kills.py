@@ -30,7 +30,8 @@ def measure() -> list[Row]:
         ]  # fmt: skip
         killed = kill_again_and_again(command, url, rows=EVENTS, kills=KILLS)
         seen = check(url, raw, "original")
-    what = f"send of {EVENTS:,} events, killed {killed.kills} times, {killed.before_any_row} of them before it sent a row"
+    early = f"{killed.before_any_row} of them before it sent a row"
+    what = f"send of {EVENTS:,} events, killed {killed.kills} times, {early}"
     ours = f"{seen['accepted']:,} count once, {seen['duplicate']:,} came again, {seconds(killed.seconds)}"
     share = seen["accepted"] / EVENTS
     return [Row(what, ours, "the model's prediction", f"{EVENTS:,}, same users", share, "= 1", share == 1)]
