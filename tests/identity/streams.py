@@ -215,9 +215,8 @@ def _events_named(name: str, pool: Sequence[Json]) -> st.SearchStrategy[Event]:
 MOST_IDS: Final = 8
 
 # Made once, over places in a pool: strategies over the ids of each pool would take longer to make than to draw from.
-_ARRIVALS: Final = st.tuples(
-    events(range(MOST_IDS)), st.sampled_from(("import", "track")), st.sampled_from((0, 1, 10, 1000))
-)
+PLACED_EVENTS: Final = events(range(MOST_IDS))
+_ARRIVALS: Final = st.tuples(PLACED_EVENTS, st.sampled_from(("import", "track")), st.sampled_from((0, 1, 10, 1000)))
 
 
 @st.composite
@@ -228,13 +227,17 @@ def streams(draw: st.DrawFn, longest: int = 25) -> list[Sent]:
     now = 0
     for event, endpoint, step in draw(st.lists(_ARRIVALS, min_size=1, max_size=longest)):
         now += step
-        filled = Event(event.name, {key: _from(pool, key, place) for key, place in event.properties.items()})
-        stream.append(Sent(filled, "track" if endpoint == "track" else "import", now))
+        stream.append(Sent(filled(event, pool), "track" if endpoint == "track" else "import", now))
     return stream
 
 
-def _from(pool: Sequence[Json], key: str, place: Json) -> Json:
-    """Return the id at a place, round and round where the pool is small; `$distinct_ids` holds several, or no list."""
+def filled(event: Event, pool: Sequence[Json]) -> Event:
+    """Return one of `PLACED_EVENTS` with the ids of a pool at its places, round and round where the pool is small."""
+    return Event(event.name, {key: _at(place, key, pool) for key, place in event.properties.items()})
+
+
+def _at(place: Json, key: str, pool: Sequence[Json]) -> Json:
+    """Return the id at a place; `$distinct_ids` holds several places, or something that is no list and stays."""
     if key != "$distinct_ids":
         return pool[place % len(pool)]
     return [pool[one % len(pool)] for one in place] if isinstance(place, list) else place

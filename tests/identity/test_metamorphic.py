@@ -14,7 +14,7 @@ from harness.event import DEVICE_PREFIX, ID_MERGE_SYSTEMS, Event, IdMerge, Json,
 from harness.identity.settings import IdentitySettings
 from tests.identity.fast_picture import Replay, fast_picture
 from tests.identity.slow_model import Sent, Verdict
-from tests.identity.streams import ALL_IDS, ID_PROPERTIES, NO_ID, events, settings, streams
+from tests.identity.streams import ALL_IDS, ID_PROPERTIES, NO_ID, PLACED_EVENTS, filled, settings, streams
 
 RETROACTIVE: Final[tuple[IdMerge, ...]] = ("original", "simplified")
 every_system = pytest.mark.parametrize("id_merge", ID_MERGE_SYSTEMS)
@@ -54,7 +54,7 @@ LEFT: Final[tuple[Json, ...]] = NO_ID + tuple(
 def streams_of(draw: st.DrawFn, ids: tuple[Json, ...]) -> list[Sent]:
     """Streams of up to 12 events over a few of the given ids."""
     pool = draw(st.lists(st.sampled_from(ids), min_size=1, max_size=5))
-    return [Sent(event) for event in draw(st.lists(events(pool), max_size=12))]
+    return [Sent(filled(event, pool)) for event in draw(st.lists(PLACED_EVENTS, max_size=12))]
 
 
 @retroactive_systems
