@@ -57,6 +57,7 @@ class ProbeSender:
         self._destination = destination
         self._credentials = credentials
         self._pace = pace or Pace()
+        self._was_reached = False
         self._session = session_of(destination.api, destination, environment)
 
     def send(self, ask: Ask) -> dict[str, Answer]:
@@ -106,10 +107,11 @@ class ProbeSender:
             except requests.exceptions.SSLError:
                 raise not_proven(host) from None
             except requests.RequestException as error:
-                if isinstance(error, requests.ConnectionError) and self._destination.is_local and failures == 1:
+                if isinstance(error, requests.ConnectionError) and self._destination.is_local and not self._was_reached:
                     raise OutsideError(f"{host} can't be reached") from None
                 why = f"can't be reached ({type(error).__name__})"
             else:
+                self._was_reached = True
                 if answer.status_code not in _RETRIED:
                     return self._said(answer)
                 why = f"answered {answer.status_code}"

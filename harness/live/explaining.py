@@ -6,18 +6,19 @@ explains everything, those that change something are tried two by two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from harness.event import ID_MERGE_SYSTEMS, IdMerge, Json
+from harness.event import DEVICE_PREFIX, ID_MERGE_SYSTEMS, IdMerge, Json
 from harness.ingestion.kinds import Refused, Switch
 from harness.ingestion.settings import ProjectSettings
 from harness.ingestion.switches import SWITCHES, settings_from
+from harness.live.differences import Joined
 from harness.live.matching import Found
 from harness.live.partition import Comparison, compare, users_shown
-from harness.live.prediction import Prediction, Replay
+from harness.live.prediction import Predicted, Prediction, Replay, SentEvent
 
 ID_MERGE: Final = "id_merge"
 ARRIVAL: Final = "order of arrival"
@@ -48,7 +49,7 @@ _WITHOUT_EFFECT: Final = frozenset(
 _OF_SYSTEM: Final = {"cluster_limit": "original"}
 """Switches of one system that its name does not begin."""
 
-_MOST_FOR_PAIRS: Final = 20_000
+_SMALL: Final = 2_000
 _MOST_PAIRS: Final = 60
 
 
@@ -72,6 +73,11 @@ class Explanation:
         left = self.comparison
         return not (left.differ or left.renamed or left.rejected_but_there)
 
+    def is_nearer(self, told: Comparison) -> bool:
+        """Return whether less is left than there was."""
+        left = self.comparison
+        return _wrong(left) < _wrong(told) and len(left.missing) <= len(told.missing)
+
     def __str__(self) -> str:
         return " and ".join(f"{name}: {shown(value)}" for name, value in self.settings.items())
 
@@ -83,63 +89,97 @@ def shown(value: Json) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def explain(
-    replay: Replay,
-    base: Prediction,
-    settings: ProjectSettings,
-    found: Found,
-    told: Comparison,
-    tell: Callable[[str], None] = lambda line: None,
-) -> list[Explanation]:
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A prediction that differs from an export.
+
+    Attributes:
+        replay: what was sent.
+        base: what the model predicts of it.
+        settings: the settings it predicts by.
+        found: what the export shows.
+        told: how the two differ.
+    """
+
+    replay: Replay
+    base: Prediction
+    settings: ProjectSettings
+    found: Found
+    told: Comparison
+
+    def part(self) -> Case:
+        """Return the same for the events alone that can have to do with the differences.
+
+        Those are all whose ids any event connects with ids that differ, whether it joined them or not: decisions never
+        reach beyond.
+        """
+        joined = Joined()
+        for sent, predicted in zip(self.base.sent, self.base.events, strict=True):
+            for text in _ids(sent, predicted):
+                joined.join(("event", sent.event_index), text)
+        told = self.told
+        about = {index for one in told.differ for index in one.examples} | {*told.rejected_but_there}
+        names = {one.predicted for one in told.renamed}
+        about |= {index for index, one in enumerate(self.base.events) if one.distinct_id in names}
+        roots = {joined.find(("event", index)) for index in about}
+        kept = [index for index in range(len(self.base.sent)) if joined.find(("event", index)) in roots]
+        replay = Replay([self.replay.rows[index] for index in kept], self.replay.strict)
+        base = replay.predict(self.base.id_merge, self.settings)
+        shown = {at: self.found.shown[index] for at, index in enumerate(kept) if index in self.found.shown}
+        found = Found(shown)
+        return Case(replay, base, self.settings, found, compare(base, found))
+
+
+def explain(case: Case, tell: Callable[[str], None] = lambda line: None) -> list[Explanation]:
     """Return what explains the differences, the best first; empty where nothing does, or nothing differs.
 
     Args:
-        replay: makes predictions.
-        base: the prediction that differs.
-        settings: its settings.
-        found: what the export shows.
-        told: the comparison of the two.
+        case: what differs.
         tell: takes a line of progress before each replay, where one takes its time.
     """
-    if not (told.differ or told.renamed or told.rejected_but_there):
+    if not _wrong(case.told):
         return []
-    on_try = tell if len(base.sent) > _MOST_FOR_PAIRS else (lambda line: None)
-    search = _Search(replay, base, settings, found, told, on_try)
-    singles = [search.of(chosen) for chosen in search.candidates()]
-    useful = [one for one in singles if one is not None and _is_nearer(one, told)]
-    if not any(one.agrees for one in useful) and len(base.sent) <= _MOST_FOR_PAIRS:
-        useful += search.pairs(singles)
+    whole = _Search(case, tell if len(case.base.sent) > _SMALL else (lambda line: None))
+    candidates = list(whole.candidates())
+    if len(case.base.sent) <= _SMALL:
+        useful = whole.useful(candidates)
+    else:
+        # What does not help where it differs does not help at all; what does has to hold for everything.
+        part = _Search(case.part(), whole.on_try)
+        useful = [found for one in part.useful(candidates) if (found := whole.of(one.settings)).is_nearer(case.told)]
     useful.sort(key=lambda one: (not one.agrees, len(one.settings), _wrong(one.comparison), "profile" in one.settings))
-    agreeing = [one for one in useful if one.agrees]
-    return agreeing or useful[:5]
-
-
-def _is_nearer(one: Explanation, told: Comparison) -> bool:
-    left = one.comparison
-    now, before = _wrong(left), _wrong(told)
-    return now < before and len(left.missing) <= len(told.missing)
+    return [one for one in useful if one.agrees] or useful[:5]
 
 
 def _wrong(comparison: Comparison) -> int:
     return len(comparison.differ) + len(comparison.renamed) + len(comparison.rejected_but_there)
 
 
+def _ids(sent: SentEvent, predicted: Predicted) -> Iterator[str]:
+    """Yield every id that an event carries, names or implies, without `$device:`, which some settings ignore."""
+    for text in (sent.distinct_id, sent.device_id, sent.user_id, predicted.received, *sent.named):
+        while text.startswith(DEVICE_PREFIX):
+            text = text[len(DEVICE_PREFIX) :]
+        if text:
+            yield text
+
+
 class _Search:
-    def __init__(
-        self,
-        replay: Replay,
-        base: Prediction,
-        settings: ProjectSettings,
-        found: Found,
-        told: Comparison,
-        on_try: Callable[[str], None],
-    ) -> None:
-        self._replay = replay
-        self._base = base
-        self._settings = settings
-        self._found = found
-        self._told = told
-        self._on_try = on_try
+    """Tries settings on one case."""
+
+    def __init__(self, case: Case, on_try: Callable[[str], None]) -> None:
+        self._case = case
+        self._base = case.base
+        self._settings = case.settings
+        self._found = case.found
+        self._told = case.told
+        self.on_try = on_try
+
+    def useful(self, candidates: Sequence[Mapping[str, Json]]) -> list[Explanation]:
+        """Return the settings that help: single ones, and where none of them suffices two at once too."""
+        singles = [self.of(chosen) for chosen in candidates]
+        useful = [one for one in singles if one.is_nearer(self._told)]
+        return useful if any(one.agrees for one in useful) else [*useful, *self._pairs(singles)]
 
     def candidates(self) -> Iterator[dict[str, Json]]:
         """Yield every single change that may explain something."""
@@ -155,29 +195,24 @@ class _Search:
         if self._order() is not None:
             yield {ARRIVAL: "as the export has it"}
 
-    def of(self, chosen: Mapping[str, Json]) -> Explanation | None:
-        """Return what is left when some switches have other values; None where the replay can't be compared."""
-        self._on_try("trying " + " and ".join(f"{name}: {shown(value)}" for name, value in chosen.items()))
+    def of(self, chosen: Mapping[str, Json]) -> Explanation:
+        """Return what is left when some switches have other values."""
+        self.on_try("trying " + " and ".join(f"{name}: {shown(value)}" for name, value in chosen.items()))
         switches = {name: value for name, value in chosen.items() if name in SWITCHES}
         settings, mistakes = settings_from(switches, base=self._settings)
         assert not mistakes, mistakes
         system: IdMerge = chosen.get(ID_MERGE, self._base.id_merge)
-        prediction = self._replay.predict(system, settings, self._order() if ARRIVAL in chosen else None)
-        if len(prediction.sent) != len(self._base.sent):
-            return None
-        left = compare(prediction, self._found)
-        return Explanation(chosen, left, self._explained(prediction))
+        prediction = self._case.replay.predict(system, settings, self._order() if ARRIVAL in chosen else None)
+        return Explanation(chosen, compare(prediction, self._found), self._explained(prediction))
 
-    def pairs(self, singles: list[Explanation | None]) -> list[Explanation]:
+    def _pairs(self, singles: Sequence[Explanation]) -> list[Explanation]:
         """Return what two changes at once explain, of those that change anything alone."""
-        changing = [one for one in singles if one is not None and one.comparison != self._told]
+        changing = [one for one in singles if one.comparison != self._told]
         nearer = []
         for one, other in list(combinations(changing, 2))[:_MOST_PAIRS]:
             if not one.settings.keys() & other.settings.keys():
                 both = self.of({**one.settings, **other.settings})
-                if both is not None and _wrong(both.comparison) < min(
-                    _wrong(one.comparison), _wrong(other.comparison), _wrong(self._told)
-                ):
+                if _wrong(both.comparison) < min(map(_wrong, (one.comparison, other.comparison, self._told))):
                     nearer.append(both)
         return nearer
 
@@ -205,7 +240,10 @@ class _Search:
             return []
         ids: dict[object, set[str]] = {}
         for index, user in users_shown(self._base, self._found).items():
-            ids.setdefault(user, set()).update({self._base.events[index].received, self._base.sent[index].distinct_id})
+            sent = self._base.sent[index]
+            is_refused = any(row.reason for row in self._found.shown[index])
+            named = () if is_refused else sent.named
+            ids.setdefault(user, set()).update({self._base.events[index].received, sent.distinct_id, *named})
         sizes = {len(known - {""}) for known in ids.values()}
         return [max(sizes)] if sizes and max(sizes) > 1 else []
 

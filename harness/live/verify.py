@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from harness.event import IdMerge
 from harness.ingestion.settings import ProjectSettings
-from harness.live.explaining import Explanation, explain
+from harness.live.explaining import Case, Explanation, explain
 from harness.live.export_row import ExportRow
 from harness.live.matching import Found, Matching
 from harness.live.partition import Comparison, compare
@@ -121,14 +121,8 @@ class Verification:
         return matching.found()
 
     def _explained(self, known: Verified) -> Verified:
-        found = explain(
-            self.replay,
-            known.prediction,
-            self.settings,
-            known.found,
-            known.comparison,
-            self.tell,
-        )
+        case = Case(self.replay, known.prediction, self.settings, known.found, known.comparison)
+        found = explain(case, self.tell)
         return Verified(known.prediction, known.found, known.comparison, tuple(found), known.readings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.event import Event, IdMerge, Json
+from harness.live import explaining
 from harness.live.calibrate import PROBES
 from harness.live.prediction import Replay, SentRow
 from harness.live.probe import Kit
@@ -43,6 +44,24 @@ def test_every_switch_that_changes_who_is_one_user_explains_what_it_changed(prob
     assert all(one.agrees for one in found.explanations)
     explained = [at for one in found.explanations if one.settings == {switch: value} for at in one.explains]
     assert explained == list(range(len(found.comparison.differ)))
+
+
+@pytest.mark.parametrize(("probe", "value"), ABOUT_USERS[2:], ids=lambda part: getattr(part, "switch", str(part)))
+def test_a_part_of_the_events_explains_what_all_of_them_do(
+    probe: object, value: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch, id_merge = probe.switch, probe.systems[0]  # type: ignore[attr-defined]
+    rows = list(as_sent(switch, probe.asks(Kit("run", "probe", NOW_MS))).rows)  # type: ignore[attr-defined]
+    strangers = [line(at, "Page", distinct_id=f"u{at}") for at in range(5)]
+    strangers += [line(9, "$identify", distinct_id="u1", S_anon_distinct_id="13bbf7943e584-0885c2531-5c79-3e80-13bb")]
+    rows += list(replay(strangers).rows)
+    sent = Replay(rows, strict=False)
+    export = export_of(sent.predict(id_merge, settings(**{switch: value})))
+    by_all = verified(sent, export, id_merge).explanations
+    monkeypatch.setattr(explaining, "_SMALL", 0)
+    by_part = verified(sent, export, id_merge).explanations
+    assert [(one.settings, one.agrees) for one in by_part] == [(one.settings, one.agrees) for one in by_all]
+    assert by_all
 
 
 def test_a_limit_of_any_size_is_read_from_the_largest_user() -> None:
