@@ -62,8 +62,7 @@ class Completion:
         if "token" in properties:
             del properties["token"]
             self.tokens_removed += 1
-        made = not properties.get("$insert_id")
-        if made and properties.get("$insert_id") in (None, ""):
+        if properties.get("$insert_id") in (None, ""):
             properties["$insert_id"] = insert_id(event.name, properties, place)
             self.insert_ids_made += 1
         time = properties.get("time")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from typing import Final
 
 from harness.event import IDENTITY_EVENTS, Endpoint, Event, IdMerge, Json, from_wire
 from harness.identity.blast import Blast
-from harness.identity.model import IdentityModel, build
+from harness.identity.model import build
 from harness.ingestion.project import MixpanelProject
 from harness.ingestion.rules import milliseconds
 from harness.live.completion import CLOCK_BEHIND_MS, insert_id
@@ -27,6 +26,7 @@ from harness.live.joins import Joins, guessed, is_allowed
 from harness.live.marking import Marking
 from harness.live.preparing import Circumstances, Preparer
 from harness.live.proof import Allowed, Proof, ProvenRows, Spool, told, told_changes
+from harness.live.scenario_failures import KIND_OF_CHECK, is_loss, own_failures
 from harness.scenario.checks import Found, check
 from harness.scenario.expect import Expect
 from harness.scenario.format import EventStep, Scenario
@@ -35,7 +35,6 @@ from harness.scenario.records import Seen, event_records
 from harness.scenario.results import EventRecord, ScenarioResult
 from harness.scenario.run import ScenarioRun
 from harness.scenario.runner import engine_cache
-from harness.scenario.why import why_mixed, why_split
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +75,7 @@ def prove_scenario(
         engine = engine_cache()(scenario.property_path, scenario.environment)
     played = ScenarioRun(_by(endpoint, scenario), MixpanelProject(id_merge, scenario.settings), engine)
     result = played.play()
-    findings = Findings()
-    _find_failures(scenario, result, played.project.model, findings)
+    findings = own_failures(scenario, result, played.project.model)
     flow = _Flow(scenario, id_merge, now_ms, marking, allowed, findings, result)
     return flow.prove(played.seen, spool)
 
@@ -172,8 +170,8 @@ class _Flow:
         for event in events:
             decision = event.decision
             if event.errors:
-                message = "; ".join(f"{field}: {text}" for field, text in event.errors)
-                self._add("rejected", f"{event.name}: Mixpanel would not store it: {message}", "Mend it.", event.step)
+                message = "; ".join(f"{field}: {text}" if field else text for field, text in event.errors)
+                self._add("rejected", f"Mixpanel would not store it: {message}", "Mend the step.", event.step)
             elif decision is not None and decision.outcome == "refused":
                 expected = (event.step, decision.reason) in refused or (event.step, None) in refused
                 if not expected and (decision.reason or decision.rule) not in self._allowed.refused:
@@ -200,7 +198,9 @@ class _Flow:
         for one in check(expect, found):
             if one.status == "failed":
                 message = f"holds by the clock of the scenario, but not as it is sent now: {one.sentence}"
-                self._add(_KIND.get(one.check, "check"), message, "Mend the flow, or send it by another route.", None)
+                self._add(
+                    KIND_OF_CHECK.get(one.check, "check"), message, "Mend the flow, or send it by another route.", None
+                )
 
     def _find_joins(self, events: Sequence[EventRecord], rows: Sequence[_SentRow]) -> list[Blast]:
         """Find joins of ids of different people, or of known users that nobody is said to be."""
@@ -241,11 +241,13 @@ class _Flow:
                 if caution.rule != "original.near_limit":
                     found.setdefault(caution.rule or caution.field, f"step {event.step}: {caution.message}")
         notes = [
-            f"step {step.number}: {step.note}" for step in self._result.steps if step.note and not _is_loss(step.note)
+            f"step {step.number}: {step.note}" for step in self._result.steps if step.note and not is_loss(step.note)
         ]
         return [*notes, *found.values()][:_MOST_NOTES]
 
     def _add(self, kind: FindingKind, message: str, fix: str, step: int | None) -> None:
+        if kind == "rejected" and any(one.kind == kind and one.step == step for one in self._findings.kept):
+            return
         line = self._lines.get(step) if step is not None else None
         self._findings.add(Finding(kind, message, fix, line, step))
 
@@ -256,43 +258,6 @@ def _by(endpoint: Endpoint | None, scenario: Scenario) -> Scenario:
         return scenario
     steps = tuple(replace(step, endpoint=endpoint) if isinstance(step, EventStep) else step for step in scenario.steps)
     return replace(scenario, steps=steps)
-
-
-def _find_failures(scenario: Scenario, result: ScenarioResult, model: IdentityModel, findings: Findings) -> None:
-    """Find what does not hold by the scenario's own clock, and what it expects that may not be sent."""
-    if scenario.known_failure is not None:
-        message = f"the scenario is expected to fail ({scenario.known_failure}), and such a flow is never sent"
-        findings.add(Finding("check", message, "Mend the flow, and remove known_failure."))
-    failed = {one.check: one for one in result.checks if one.status == "failed"}
-    for one in result.checks:
-        if one.status == "failed":
-            findings.add(_at(_KIND.get(one.check, "check"), f"{one.check}: {one.sentence}", "Mend the flow.", result))
-    for person in result.people.split:
-        if "split" not in failed:
-            message = f"{why_split(person, result.events, model)} (the scenario expects it, but a split is never sent)"
-            findings.add(_at("split", message, "Mend the flow.", result))
-    for group in result.people.mixed:
-        if "mixed" not in failed:
-            message = f"{why_mixed(group, result.events, model)} (the scenario expects it, but it is never sent)"
-            findings.add(_at("mixed", message, "Mend the flow: mixed people can't be taken apart again.", result))
-    for step in result.steps:
-        broken = next((rule for rule in step.rules if rule.error is not None), None)
-        if broken is not None:
-            message = f"the rule {broken.name!r} fails: {broken.error}"
-            findings.add(Finding("lost", message, "Mend the property.", step.line, step.number))
-        if _is_loss(step.note):
-            findings.add(Finding("lost", step.note, "Mend the property or the step.", step.line, step.number))
-
-
-def _at(kind: FindingKind, message: str, fix: str, result: ScenarioResult) -> Finding:
-    """Return a finding at the first step that its sentence names."""
-    numbers = [int(number) for number in _STEP.findall(message)]
-    step = next((step for step in result.steps if numbers and step.number == numbers[0]), None)
-    return Finding(kind, message, fix) if step is None else Finding(kind, message, fix, step.line, step.number)
-
-
-def _is_loss(note: str) -> bool:
-    return note.startswith(("lost:", "nothing of a request was taken"))
 
 
 def _with_insert_id(event: Event, step: int, made: set[str]) -> Mapping[str, Json]:
@@ -348,12 +313,5 @@ def _by_route(rows: Sequence[_SentRow]) -> Iterator[ProvenRows]:
         yield ProvenRows(endpoint, blob, places, array("I", [0] * len(block)), min(times))
 
 
-_KIND: Final[dict[str, FindingKind]] = {
-    "split": "split",
-    "mixed": "mixed",
-    "rejected": "rejected",
-    "refused": "refused",
-}
-_STEP: Final = re.compile(r"\bsteps? (\d+)")
 _MOST_NOTES: Final = 20
 _TOO_OLD: Final = "All of it arrives now: shorten the waits before it, or send by /import (--endpoint import)."

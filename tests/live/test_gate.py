@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as some
 
 from harness.event import ID_MERGE_SYSTEMS, IdMerge
 from harness.identity.settings import IdentitySettings
+from harness.ingestion.project import MixpanelProject
 from harness.ingestion.settings import ProjectSettings
 from harness.live.marking import Marking
 from harness.live.proof import Allowed
@@ -288,6 +290,36 @@ def test_events_that_name_an_id_together_are_in_one_lane(
         for text in ids:
             by_id.setdefault(text, set()).add(proven.lanes[number])
     assert all(len(found_lanes) == 1 for found_lanes in by_id.values())
+
+
+@given(some_events, some.sampled_from(ID_MERGE_SYSTEMS), some.integers(2, 4), some.randoms(use_true_random=False))
+def test_lanes_may_overtake_each_other_without_changing_any_user_or_decision(
+    events: list[dict[str, Any]], id_merge: IdMerge, lanes: int, lots: Random
+) -> None:
+    for at, one in enumerate(events):
+        one["properties"]["n"] = at
+    kept = Kept()
+    proven = prove(lines(*events), id_merge, endpoint="track", spool=kept, lanes=lanes)
+    queues: dict[int, list[dict[str, Any]]] = {}
+    numbers = [number for block in kept.blocks for number in block.numbers]
+    for row, number in zip(kept.rows, numbers, strict=True):
+        queues.setdefault(proven.lanes[number], []).append(row)
+    in_order, overtaken = MixpanelProject(id_merge), MixpanelProject(id_merge)
+    in_order.receive(kept.rows, now_ms=NOW_MS, endpoint="track")
+    while any(queues.values()):
+        queue = lots.choice([queue for queue in queues.values() if queue])
+        overtaken.receive([queue.pop(0)], now_ms=NOW_MS, endpoint="track")
+    for project in (in_order, overtaken):
+        assert not {row.status for row in project.rows} - {"accepted"}
+    assert [one.ids for one in in_order.model.clusters()] == [one.ids for one in overtaken.model.clusters()]
+    assert _decided(in_order) == _decided(overtaken)
+
+
+def _decided(project: MixpanelProject) -> dict[int, Any]:
+    return {
+        stored.event.properties["n"]: stored.arrival.decision and stored.arrival.decision[:4]
+        for stored in project.events
+    }
 
 
 def test_a_large_file_prepared_by_other_processes_gives_the_same_bytes_and_findings() -> None:

@@ -134,6 +134,11 @@ def test_a_rejection_a_split_and_a_mix_are_not_sent_though_expected() -> None:
     assert ("mixed", 0) in found(mixed + "expect: {mixed: [[ana, ben]]}\n")
 
 
+def test_an_event_that_its_own_project_would_drop_is_not_sent_with_another_token() -> None:
+    wrong = "  - {event: x, properties: {distinct_id: a, token: of-another-project}}\n"
+    assert found("settings: {token: ours}\n" + STEPS + ANON + wrong) == [("rejected", 1)]
+
+
 def test_a_refusal_that_is_expected_is_sent() -> None:
     text = STEPS + ANON + identify("ana", "ana") + identify("ben", "ben")
     assert found(text + "expect: {refused: [{step: 2, reason: errAnonDistinctIdAssignedAlready}]}\n") == []
