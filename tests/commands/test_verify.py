@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +18,7 @@ import pytest
 
 from harness.event import Json
 from harness.server.background import RunningServer, running_server
+from harness.server.export import ExportOptions
 from harness.server.serving import ServerOptions
 from tests.commands.shell import Done, Shell
 from tests.commands.within import complaint
@@ -212,3 +219,48 @@ def test_wrong_usage_is_exit_code_2_and_a_project_that_is_not_there_3(shell: She
     assert (gone.code, gone.out) == (3, "")
     assert "can't be reached" in gone.err
     assert "Traceback" not in wrong.err + gone.err
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[RunningServer]:
+    """A project whose clock stands still and whose exports lag behind merges by an hour."""
+    export = ExportOptions(shows_duplicates=True, lag_ms=3_600_000)
+    with running_server(ServerOptions(id_merge="original", now_ms=time.time_ns() // 10**6, export=export)) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def verifying(shell: Shell, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the command and give it once it waits."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "harness", "verify", *arguments],
+        cwd=shell.folder,
+        env={**os.environ, **SECRETS, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any("reading again" in told for told in process.stderr)
+        yield process
+
+
+def test_it_waits_until_a_project_has_settled(shell: Shell, slow: RunningServer) -> None:
+    (shell.folder / "flow.yaml").write_text(SCENARIO)
+    assert sent(shell, slow).code == 0
+    with verifying(shell, "flow.yaml", "--from", slow.url, "--wait", "100s", "--poll", "1s") as process:
+        slow.post("clock", {"advance": "2h"})
+        out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, out + err
+    assert out.startswith("original: 3 events as predicted")
+
+
+def test_ctrl_c_is_exit_code_130_with_what_is_known(shell: Shell, slow: RunningServer) -> None:
+    files(shell, LINES)
+    read = ("--from", slow.url, "--id-merge", "original", "--wait", "1h", "--json")
+    with verifying(shell, "events.jsonl", *read) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads(out)["missing"] == 6
+    assert json.loads(out)["stopped"] is True
