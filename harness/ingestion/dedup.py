@@ -49,13 +49,19 @@ class Duplicates:
             id_of: gives its distinct_id as of now.
         """
         found: set[int] = set()
-        for indexes in self._more.values():
-            moments = [(index, *moment_of(index), id_of(index)) for index in indexes]
-            found.update(_all_but_the_last((index, (name, time, who)) for index, name, time, who in moments))
-            if self._by_day:
-                found.update(
-                    _all_but_the_last((index, (name, self._day(time), who)) for index, name, time, who in moments)
-                )
+        for insert_id in self._more:
+            found |= self.find_among(insert_id, moment_of, id_of)
+        return found
+
+    def find_among(
+        self, insert_id: str, moment_of: Callable[[int], tuple[str, int]], id_of: Callable[[int], str]
+    ) -> set[int]:
+        """Return the same for the events with one `$insert_id` only."""
+        moments = [(index, *moment_of(index), id_of(index)) for index in self._more.get(insert_id, ())]
+        found = set(_all_but_the_last((index, (name, time, who)) for index, name, time, who in moments))
+        if self._by_day:
+            days = ((index, (name, self._day(time), who)) for index, name, time, who in moments)
+            found.update(_all_but_the_last(days))
         return found
 
     def _day(self, time_ms: int) -> int:

@@ -6,7 +6,7 @@ random. Identity decisions are made in the order of arrival, for stored duplicat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from harness.event import IDENTITY_EVENTS, Endpoint, Event, IdMerge, Json, id_text
@@ -137,7 +137,9 @@ class MixpanelProject:
         Raises:
             IndexError: when there is no such row.
         """
-        return "duplicate" if index in self.duplicates() else self.rows[index].status
+        row = self.rows[index]
+        same = self._suspects.find_among(row.insert_id, self.events.moment, self._compared_id())
+        return "duplicate" if row.event_index in same else row.status
 
     def statuses(self) -> list[Status]:
         """Return what every row counts as today, by index."""
@@ -148,9 +150,7 @@ class MixpanelProject:
         """Return the indexes of stored events that don't count today, because a later one is the same event."""
         seen, decided, found = self._duplicates
         if (seen, decided) != (len(self.events), len(self.model.decisions)):
-            raw = self.settings.ingestion.dedup_id == "raw"
-            id_of = self.events.received_id if raw else self.distinct_id
-            found = frozenset(self._suspects.find(self.events.moment, id_of))
+            found = frozenset(self._suspects.find(self.events.moment, self._compared_id()))
             self._duplicates = (len(self.events), len(self.model.decisions), found)
         return found
 
@@ -161,6 +161,10 @@ class MixpanelProject:
         """
         ids = self.events.stored_ids(self.duplicates())
         return sorted({self.model.settled(text) for text in ids} - {""})
+
+    def _compared_id(self) -> Callable[[int], str]:
+        """Return what gives the distinct_id by which duplicates are found, of the row with an index."""
+        return self.events.received_id if self.settings.ingestion.dedup_id == "raw" else self.distinct_id
 
     def _take(self, verdict: Verdict, context: RuleContext) -> RowResult:
         if not isinstance(verdict, Checked):

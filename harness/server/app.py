@@ -96,15 +96,14 @@ class Application:
             await _send_early(_json(405, {"error": "use POST or GET"}), receive, send)
             return
         client = scope["client"]
-        query = scope["query_string"].decode("utf-8", "replace")
-        request = WireRequest(scope["method"], scope["path"], query, headers, b"", client[0] if client else None)
         try:
             body = await self._bodies.read(headers, receive, _most_bytes(path))
         except RefusedBodyError as refused:
-            answer = answers.with_origin(request, _refusal(refused.status, str(refused)))
-            await _send_early(answer, receive, send)
+            asked = WireRequest(scope["method"], scope["path"], headers=headers)
+            await _send_early(answers.with_origin(asked, _refusal(refused.status, str(refused))), receive, send)
             return
-        object.__setattr__(request, "body", body)
+        query = scope["query_string"].decode("utf-8", "replace")
+        request = WireRequest(scope["method"], scope["path"], query, headers, body, client[0] if client else None)
         fault = None
         if HEADER in headers or not self.control.faults.are_none:
             try:

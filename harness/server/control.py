@@ -54,6 +54,10 @@ _SAFE: Final = {
         "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
 }
+_PREFLIGHT: Final = {
+    "access-control-allow-methods": "GET, POST, DELETE",
+    "access-control-allow-headers": "content-type, x-harness-token",
+}
 _KEEP_ALIVE_S: Final = 15
 _LONGEST_WAIT_S: Final = 600
 _BETWEEN_COUNTS_S: Final = 0.25
@@ -119,10 +123,16 @@ class Control:
         """Answer one request (ASGI)."""
         scope["app"] = self  # so that the router raises what it can't answer
         is_started = False
+        shared_with = _shared_with(scope)
+        if shared_with and scope["method"] == "OPTIONS":
+            await Response(headers={**_SAFE, **_PREFLIGHT, **shared_with})(scope, receive, send)
+            return
 
         async def noting(message: Message) -> None:
             nonlocal is_started
             is_started = True
+            if shared_with and message["type"] == "http.response.start":
+                message["headers"] += [(name.encode(), value.encode()) for name, value in shared_with.items()]
             await send(message)
 
         try:
@@ -272,6 +282,14 @@ class Control:
                     await session.changed()
             except TimeoutError:
                 yield b": still here\n\n"
+
+
+def _shared_with(scope: Scope) -> dict[str, str]:
+    """Return the headers by which a page of this machine, on another port perhaps, may read the answer."""
+    origin = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"), "")
+    if not guard.is_page_of_this_machine(origin) or not origin.isascii() or not origin.isprintable():
+        return {}
+    return {"access-control-allow-origin": origin, "vary": "Origin"}
 
 
 def _files_of_page() -> dict[str, Path]:

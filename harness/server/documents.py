@@ -13,6 +13,7 @@ from harness.event import IDENTITY_EVENTS, Json
 from harness.identity.model import Caution, Decision
 from harness.ingestion.project import RowResult
 from harness.server.faults import Faults
+from harness.server.recording import Shortened
 from harness.server.sessions import Session
 
 MOST_LISTED: Final = 10_000
@@ -164,7 +165,7 @@ def row(session: Session, index: int) -> Json:
 def rejection(session: Session, result: RowResult) -> Json:
     """Return one row that was not stored: why, and as it came where that is still kept."""
     raw = session.project.refused.get(result.event_index)
-    name = raw.get("event") if isinstance(raw, Mapping) else None
+    name = raw.get("event") if isinstance(raw, Mapping) else raw.name if isinstance(raw, Shortened) else None
     return {
         "index": result.event_index,
         "status": "rejected",

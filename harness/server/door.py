@@ -9,6 +9,7 @@ import binascii
 import json
 from dataclasses import replace
 from typing import Final
+from urllib.parse import parse_qsl
 
 from harness.event import Json
 from harness.ingestion import answers
@@ -34,7 +35,7 @@ def answer(sessions: Sessions, request: WireRequest) -> WireResponse:
         return sessions.own.handle(request)
     path = request.path.rstrip("/")
     if path == "/import":
-        return sessions.of(user_name(request)).handle(request)
+        return sessions.of(_importer(request)).handle(request)
     body = decode(request, most_bytes=MAX_TRACK_BYTES, gzip=path == "/track")
     if isinstance(body, Unreadable):
         return sessions.own.handle(request)
@@ -65,6 +66,14 @@ def user_name(request: WireRequest) -> str | None:
     """Return the user name of Basic credentials; None for none."""
     found = credentials(request)
     return None if found is None else found[0]
+
+
+def _importer(request: WireRequest) -> str | None:
+    """Return the token of the session that an import is for: its user name, or with a service account its project."""
+    found = credentials(request)
+    if found is None or not found[1]:
+        return None if found is None else found[0]
+    return dict(parse_qsl(request.query)).get("project_id")
 
 
 def _token(row: Json) -> str | None:

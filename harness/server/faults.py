@@ -22,6 +22,7 @@ HEADER: Final = "x-harness-fail"
 _STATUS: Final = re.compile(r"([45][0-9]{2})(-after)?")
 _KINDS: Final = ("429", "500", "502", "503", "502-after", "drop", "drop-before", "slow")
 _LONGEST_MS: Final = 600_000
+_MOST_COUNTED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Faults:
 
     def count(self, fault: Fault) -> Fault:
         """Note that a fault is handed out."""
-        self.injected[fault.name] = self.injected.get(fault.name, 0) + 1
+        if fault.name in self.injected or len(self.injected) < _MOST_COUNTED:
+            self.injected[fault.name] = self.injected.get(fault.name, 0) + 1
         return fault
 
 

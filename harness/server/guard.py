@@ -56,9 +56,14 @@ def refusal(headers: Mapping[str, str], *, is_shared: bool, has_token: bool) -> 
     if not is_loopback(_name(f"//{headers.get('host', 'localhost')}")):
         return "this server answers to localhost and 127.0.0.1 only; for another name give its token as ?token="
     origin = headers.get("origin")
-    if origin is not None and not is_loopback(_name(origin)):
+    if origin is not None and not is_page_of_this_machine(origin):
         return "pages of other sites may not look into this server"
     return None
+
+
+def is_page_of_this_machine(origin: str) -> bool:
+    """Return whether an `Origin` is a page that this machine serves, so that it may read what is answered."""
+    return is_loopback(_name(origin))
 
 
 def _name(address: str) -> str:

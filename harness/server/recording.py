@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
-from harness.event import Endpoint, IdMerge, Json
+from harness.event import Endpoint, IdMerge, Json, NotAnEvent
 from harness.ingestion.project import MixpanelProject, RowResult
 from harness.ingestion.settings import ProjectSettings
 from harness.ingestion.traffic import RateLimit
@@ -14,12 +16,21 @@ from harness.ingestion.traffic import RateLimit
 MOST_REFUSED: Final = 10_000
 """How many refused rows are kept as they came, the newest; what became of older ones is kept all the same."""
 
+_MOST_CHARACTERS: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """A refused row that is too large to be kept: its event name, at most 255 characters of it, or None."""
+
+    name: str | None
+
 
 class RecordingProject(MixpanelProject):
     """A project for people to look into.
 
     Attributes:
-        refused: rejected and dropped rows as they came, by index, the newest.
+        refused: rejected and dropped rows as they came, by index, the newest; large ones are `Shortened`.
     """
 
     def __init__(
@@ -58,7 +69,7 @@ class RecordingProject(MixpanelProject):
         if len(self.events) - stored_before != len(results):
             for raw, result in zip(rows, results, strict=True):
                 if result.status != "accepted":
-                    self.refused[result.event_index] = raw
+                    self.refused[result.event_index] = _kept(raw)
             while len(self.refused) > MOST_REFUSED:
                 del self.refused[next(iter(self.refused))]
         return results
@@ -70,3 +81,14 @@ class RecordingProject(MixpanelProject):
     def refused_rows(self) -> Iterator[RowResult]:
         """Yield what became of the refused rows that are kept, in order of arrival."""
         return (self.rows[index] for index in self.refused)
+
+
+def _kept(raw: Json) -> Json | Shortened:
+    try:
+        is_small = len(json.dumps(raw)) <= _MOST_CHARACTERS
+    except (TypeError, ValueError, RecursionError):
+        is_small = isinstance(raw, NotAnEvent)
+    if is_small:
+        return raw
+    name = raw.get("event") if isinstance(raw, dict) else None
+    return Shortened(name[:255] if isinstance(name, str) else None)

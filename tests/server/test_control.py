@@ -183,6 +183,12 @@ def test_numbers_that_json_has_no_form_for_are_shown_as_text(server: RunningServ
     assert len(server.rejected()) == 2
 
 
+def test_a_huge_row_that_is_refused_is_kept_by_its_name_only(server: RunningServer) -> None:
+    post(server.url, "/track", [event("Huge", text="x" * 999_999), event("Deep", time="x", list=["y"] * 9_000)])
+    assert [(row["event"], row["raw"]) for row in server.rejected()] == [("Huge", None), ("Deep", None)]
+    assert "# row 0 is left out" in get(server.url, "/harness/scenario").body.decode()
+
+
 def test_no_answer_reflects_markup(server: RunningServer) -> None:
     hostile = "<script>alert(1)</script>"
     post(server.url, "/track", [event(hostile, distinct_id=hostile, S_insert_id=hostile)])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.problems import InputError
@@ -56,10 +56,10 @@ def test_a_browser_sees_the_failure_too(server: RunningServer) -> None:
 
 def test_other_requests_go_on_while_one_is_slow(server: RunningServer) -> None:
     with ThreadPoolExecutor() as pool:
-        slow = pool.submit(track, server, "slow:1s")
+        slow = pool.submit(track, server, "slow:2s")
         begun = time.monotonic()
         assert post(server.url, "/track", [event()]).body == b"1"
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 1.8
         answer = slow.result()
     assert answer is not None
     assert answer.body == b"1"
@@ -96,6 +96,7 @@ def test_the_same_seed_gives_the_same_faults(serve: Callable[..., RunningServer]
     assert {0, 200, 429, 502} == set(runs[0])
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 2**40))
 def test_shares_are_kept(seed: int) -> None:
     faults = Faults("429:0.1, 502:0.05,drop:0.05,slow:2s:0.1", seed)

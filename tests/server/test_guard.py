@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.ingestion.wire import WireRequest
 from harness.problems import InputError
 from harness.server.background import RunningServer, ServerSaidError
 from harness.server.guard import is_loopback
 from harness.server.serving import LocalServer, ServerOptions
-from tests.server.client import basic, event, get, post
+from tests.server.client import basic, event, get, post, send
 
 PATHS = ["health", "users", "events", "stream", "scenario", "sessions", "faults", "clock", "explain?a=x", "profiles"]
 
@@ -27,7 +28,15 @@ def test_another_name_or_a_page_of_another_site_gets_nothing(server: RunningServ
 def test_pages_of_this_machine_may(server: RunningServer) -> None:
     for host in ("localhost:1", "127.0.0.1", "[::1]:80", "shop.localhost"):
         assert get(server.url, "/harness/health", host=host).status == 200
-    assert get(server.url, "/harness/health", origin="http://localhost:3000").status == 200
+    asked = {"origin": "http://localhost:3000", "access-control-request-headers": "x-harness-token"}
+    for method in ("GET", "OPTIONS"):
+        answer = send(server.url, WireRequest(method, "/harness/health", headers=asked))
+        assert answer.status == 200
+        assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+    assert "x-harness-token" in answer.headers["access-control-allow-headers"]
+    assert "access-control-allow-origin" not in get(server.url, "/harness/health").headers
+    asked = {"origin": "http://evil.example", "access-control-request-headers": "x-harness-token"}
+    assert send(server.url, WireRequest("OPTIONS", "/harness/reset", headers=asked)).status != 200
 
 
 def test_mixpanels_routes_answer_under_any_name(server: RunningServer) -> None:

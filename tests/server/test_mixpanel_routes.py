@@ -37,7 +37,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS, st.sampled_from(sorted(SDK_FORMS)), st.sampled_from(["/track", "/import"]), st.booleans())
 def test_what_any_sdk_sends_is_answered_and_stored_as_without_http(
     server: RunningServer, rows: list[dict[str, object]], sdk: SdkName, path: str, is_zipped: bool
@@ -59,7 +59,7 @@ def test_what_any_sdk_sends_is_answered_and_stored_as_without_http(
 
 
 @given(st.binary(max_size=60), st.sampled_from(["/track", "/engage", "/groups", "/import?strict=1"]))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_at_all_breaks_the_service(server: RunningServer, body: bytes, path: str) -> None:
     answer = post(server.url, path, body, authorization=basic("t"))
     assert answer.status in ({200, 400} if path.startswith("/import") else {200})

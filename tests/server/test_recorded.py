@@ -71,7 +71,7 @@ def servers() -> Any:
         yield {system: server.post("sessions", {"id_merge": system})["token"] for system in ID_MERGE_SYSTEMS}, server
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(ID_MERGE_SYSTEMS), SENDINGS)
 def test_whatever_arrived_can_be_run_again_and_passes(servers: Any, system: IdMerge, sendings: Any) -> None:
     tokens, server = servers

@@ -160,7 +160,7 @@ def test_endless_headers_are_refused(server: RunningServer) -> None:
 @pytest.fixture
 def hasty(serve: Callable[..., RunningServer]) -> RunningServer:
     """A server that soon runs out of patience."""
-    return serve(patience=Patience(head_s=0.4, body_s=0.6, idle_s=0.8))
+    return serve(patience=Patience(head_s=0.8, body_s=1.0, idle_s=1.2))
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,10 @@ def test_a_connection_that_says_nothing_is_closed(hasty: RunningServer) -> None:
 
 
 def test_slow_answers_and_streams_are_not_taken_for_slow_clients(hasty: RunningServer) -> None:
-    assert get(hasty.url, "/harness/wait?events=1&timeout=1.5").status == 504
+    assert get(hasty.url, "/harness/wait?events=1&timeout=2").status == 504
     with connect(hasty.url) as stream:
         stream.sendall(b"GET /harness/stream HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        time.sleep(1.5)
+        time.sleep(2)
         assert is_well(hasty)
         seen = b""
         while b"event: event" not in seen:

@@ -29,6 +29,13 @@ def test_events_go_to_the_session_whose_token_they_carry(server: RunningServer) 
     assert one.users() == server.users()
 
 
+def test_a_service_account_names_the_session_as_its_project(server: RunningServer) -> None:
+    with server.session(token="12345") as session:
+        account = basic("account", "password")
+        assert post(server.url, "/import?project_id=12345&strict=1", [event()], authorization=account).status == 200
+        assert len(session.events()) == 1
+
+
 def test_one_answer_for_a_body_of_several_sessions(server: RunningServer) -> None:
     with server.session() as one:
         bad, good = event(token=one.token, time="x"), event()

@@ -96,7 +96,7 @@ def test_no_answered_event_is_lost_by_kill_9(tmp_path: Path) -> None:
     chance = random.Random(5)
     answered: set[str] = set()
     sent = 0
-    for _ in range(4):
+    for _ in range(3):
         process, url = start(tmp_path / "s.db")
         wait_s = chance.uniform(0.05, 0.35)
         killer = threading.Timer(wait_s, os.kill, [process.pid, signal.SIGKILL])
@@ -119,7 +119,7 @@ def test_no_answered_event_is_lost_by_kill_9(tmp_path: Path) -> None:
         kept = [row["event"] for row in server.events()]
         assert answered <= set(kept)
         # The one that was being answered when the process died may be there as well.
-        assert len(kept) == len(set(kept)) <= len(answered) + 4
+        assert len(kept) == len(set(kept)) <= len(answered) + 3
 
 
 def refused(store: Path, **options: Any) -> str:
