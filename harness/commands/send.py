@@ -16,11 +16,9 @@ from harness.problems import InputError, Problem
 
 if TYPE_CHECKING:
     from harness.commands.send_document import Report
-    from harness.ingestion.settings import ProjectSettings
     from harness.live.credentials import Credentials
     from harness.live.destination import Destination
     from harness.live.gate import Parcel
-    from harness.live.proof import Allowed
     from harness.live.sender import Means
     from harness.live.sending import Ready
 
@@ -143,12 +141,13 @@ def command(
     if events is None or to is None:
         missing = "EVENTS" if events is None else "--to"
         raise _wrong(missing, "is missing", "Write for example: harness send events.jsonl --to eu")
+    from harness.commands.send_parcel import allowed_by, parcel_of
     from harness.live.destination import destination_from
 
     destination = destination_from(to)
-    parcel = _parcel(
+    parcel = parcel_of(
         events, destination, id_merge, endpoint, concurrency, isolate, run_id, settings, cluster_limit,
-        _allowed(allow_refused, allow_join, known_user),
+        allowed_by(allow_refused, allow_join, known_user),
     )  # fmt: skip
     if id_merge is None and parcel.scenario is None:
         click.echo("note: proven as simplified; --id-merge says which system the project has", err=True)
@@ -234,78 +233,6 @@ def _show(report: Report, *, as_json: bool) -> int:
     if report.outcome is not None and report.outcome.error:
         click.echo(f"harness: {report.outcome.error}", err=True)
     return report.exit_code
-
-
-def _parcel(
-    events: Path,
-    destination: Destination,
-    id_merge: IdMerge | None,
-    endpoint: Endpoint | None,
-    concurrency: int,
-    isolate: bool | None,  # noqa: FBT001 - three answers: yes, no, as usual
-    run_id: str | None,
-    settings_path: Path | None,
-    cluster_limit: int | None,
-    allowed: Allowed,
-) -> Parcel:
-    from harness.commands.sources import chosen_settings, is_scenario, scenario_of
-    from harness.live.gate import Parcel
-    from harness.live.marking import Marking
-
-    settings = _at_home(chosen_settings(settings_path, cluster_limit), destination)
-    scenario = None
-    systems: tuple[IdMerge, ...] = (id_merge or "simplified",)
-    if is_scenario(events):
-        scenario = scenario_of(events, settings)
-        settings = _at_home(scenario.settings, destination)
-        scenario = replace(scenario, settings=settings)
-        systems = (id_merge,) if id_merge else scenario.id_merge or systems
-    is_test = scenario is not None or bool(isolate) or run_id is not None
-    isolates = scenario is not None if isolate is None else isolate
-    marking = Marking(_run_id(run_id), isolates) if is_test else None
-    route: Endpoint | None = endpoint if scenario is not None else endpoint or "import"
-    path = None if str(events) == "-" else events
-    return Parcel(str(events), path, scenario, systems, settings, route, allowed, marking, concurrency, run_id)
-
-
-def _at_home(settings: ProjectSettings, destination: Destination) -> ProjectSettings:
-    """Return settings of a project that lives where events are sent to; others would lose them."""
-    if destination.region is None or settings.region == destination.region:
-        return settings
-    if settings.region != "us":
-        message = f"is {destination.region}, but the settings say the project lives in {settings.region}"
-        raise _wrong("--to", message, "A project of another region loses every event without a word.")
-    return replace(settings, region=destination.region)
-
-
-def _allowed(refused: tuple[str, ...], joins: tuple[tuple[str, str], ...], known_user: str | None) -> Allowed:
-    from harness.live.proof import SAME_USER, Allowed
-    from harness.problems import did_you_mean
-    from harness.scenario.expect import REASONS
-
-    known = (*REASONS, SAME_USER)
-    for reason in refused:
-        if reason not in known and "." not in reason:
-            raise _wrong("--allow-refused", f"{reason[:60]!r} is no reason", did_you_mean(reason, known))
-    is_known = None
-    if known_user is not None:
-        try:
-            is_known = re.compile(known_user).fullmatch
-        except re.error as error:
-            raise _wrong("--known-user", f"{known_user!r} is no regular expression: {error}", "") from None
-    return Allowed(frozenset(refused), [frozenset(pair) for pair in joins], is_known)
-
-
-def _run_id(given: str | None) -> str:
-    from harness.live.marking import RUN_ID
-
-    if given is None:
-        import secrets
-
-        return f"run-{secrets.token_hex(6)}"
-    if not RUN_ID.fullmatch(given):
-        raise _wrong("--run", f"{given[:60]!r} is no run id", "Use up to 40 letters, digits and hyphens.")
-    return given
 
 
 def _opener(parcel: Parcel) -> Callable[[], BinaryIO]:

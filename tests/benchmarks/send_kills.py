@@ -28,7 +28,7 @@ def measure() -> list[Row]:
             sys.executable, "-m", "harness", "send", str(file), "--to", url, "--id-merge", "original",
             "--live", "--yes", "--project", "7",
         ]  # fmt: skip
-        killed = kill_again_and_again(command, url, rows=EVENTS, kills=KILLS)
+        killed = kill_again_and_again(command, url, Path(f"{file}.journal"), rows=EVENTS, kills=KILLS)
         seen = check(url, raw, "original")
     early = f"{killed.before_any_row} of them before it sent a row"
     what = f"send of {EVENTS:,} events, killed {killed.kills} times, {early}"

@@ -20,6 +20,8 @@ from random import Random
 from typing import Any
 
 from harness.event import IdMerge
+from harness.live.journal import status_of
+from harness.problems import InputError
 from harness.scenario.stream import read_stream, resolve_stream
 
 ROOT = Path(__file__).parents[2]
@@ -92,12 +94,14 @@ def asked(url: str, path: str) -> Any:
         return json.load(response)
 
 
-def kill_again_and_again(command: Sequence[str], url: str, rows: int, kills: int, seed: int = 0) -> Killed:
+def kill_again_and_again(
+    command: Sequence[str], url: str, journal: Path, rows: int, kills: int, seed: int = 0
+) -> Killed:
     """Start a send, kill it at a random moment, and so on; the last start is left to end by itself.
 
-    Where the send is ahead of the kills, the moment is any in the first second of the process; where it is behind, any
-    in the third of a second after a row of this start has arrived. So kills are spread over the whole file, and over
-    all that a send does.
+    Where the send is behind the kills, the moment is any in the third of a second after rows of this start arrived.
+    Where it is ahead, it is the very arrival, or any in the first second of the process. So kills are spread over the
+    whole file, and over all that a send does.
     """
     lots = Random(seed)
     environment = {**os.environ, "MIXPANEL_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
@@ -106,13 +110,14 @@ def kill_again_and_again(command: Sequence[str], url: str, rows: int, kills: int
     while done < kills:
         starts += 1
         arrived = asked(url, "health")["events"]
+        is_ahead = _sent(journal) > rows * done / kills
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            if arrived > rows * done / kills:
+            if is_ahead and lots.random() < 0.3:
                 time.sleep(lots.random())
             else:
                 _wait_for_more(url, arrived, process)
-                time.sleep(lots.random() / 3)
+                time.sleep(0 if is_ahead else lots.random() / 3)
             early += asked(url, "health")["events"] == arrived
             if process.poll() is not None:
                 break
@@ -124,6 +129,13 @@ def kill_again_and_again(command: Sequence[str], url: str, rows: int, kills: int
     last = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_DEAD_S, check=False)
     assert last.returncode == 0, last.stderr
     return Killed(done, early, starts + 1, time.monotonic() - began)
+
+
+def _sent(journal: Path) -> int:
+    try:
+        return int(status_of(journal)["sent"])
+    except InputError:
+        return 0
 
 
 def _wait_for_more(url: str, events: int, process: subprocess.Popen[bytes]) -> None:

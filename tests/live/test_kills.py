@@ -22,7 +22,7 @@ def test_twelve_kills_lose_nothing_count_nothing_twice_and_change_no_user(tmp_pa
             sys.executable, "-m", "tests.live.quick_send", "40", "send", str(file), "--to", url,
             "--id-merge", "original", "--live", "--yes", "--project", "7", "--journal", str(tmp_path / "journal"),
         ]  # fmt: skip
-        killed = kill_again_and_again(command, url, rows=4_000, kills=12, seed=5)
+        killed = kill_again_and_again(command, url, tmp_path / "journal", rows=4_000, kills=12, seed=5)
         seen = check(url, raw, "original")
     assert killed.kills >= 8
     assert seen["accepted"] == 4_000
