@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -19,7 +19,7 @@ from starlette.routing import Route, Router
 
 from harness.event import Json
 from harness.forwarder.engine import RulesEngine
-from harness.server import documents, guard
+from harness.server import documents, guard, stream
 from harness.server.bodies import Message, Receive, Scope, Send
 from harness.server.explaining import UnknownIdError, explain
 from harness.server.faults import Faults
@@ -58,9 +58,7 @@ _PREFLIGHT: Final = {
     "access-control-allow-methods": "GET, POST, DELETE",
     "access-control-allow-headers": "content-type, x-harness-token",
 }
-_KEEP_ALIVE_S: Final = 15
 _LONGEST_WAIT_S: Final = 600
-_BETWEEN_COUNTS_S: Final = 0.25
 _MOST_DRAWN: Final = 200
 _MOST_ASKED_BYTES: Final = 1_000_000
 
@@ -243,45 +241,12 @@ class Control:
         if since is not None and since.isascii() and since.isdigit():
             first = int(since[:18]) + 1
         headers = {**_SAFE, "x-accel-buffering": "no"}
-        told = self._counted(session) if "counts" in request.query_params else self._told(session, first)
+        told = (
+            stream.counted(session, self.closing)
+            if "counts" in request.query_params
+            else stream.told(session, first, self.closing)
+        )
         return StreamingResponse(told, media_type="text/event-stream", headers=headers)
-
-    async def _counted(self, session: Session) -> AsyncIterator[bytes]:
-        """Yield the counts whenever they changed, a few times a second at most, however much arrives."""
-        before = None
-        while not self.closing.is_set():
-            counts = documents.counts(session)
-            if counts != before:
-                yield _sse("counts", None, counts)
-                before = counts
-                await asyncio.sleep(_BETWEEN_COUNTS_S)
-                continue
-            try:
-                async with asyncio.timeout(_KEEP_ALIVE_S):
-                    await session.changed()
-            except TimeoutError:
-                yield b": still here\n\n"
-
-    async def _told(self, session: Session, first: int) -> AsyncIterator[bytes]:
-        """Yield what arrives, as Server-Sent Events, until the client goes or the server closes."""
-        resets = session.resets
-        yield _sse("hello", None, documents.counts(session))
-        while not self.closing.is_set():
-            if session.resets != resets:
-                resets, first = session.resets, 0
-                yield _sse("reset", None, documents.counts(session))
-            end = min(len(session.project.rows), first + 500)
-            for index in range(first, end):
-                for part in _told_row(session, index):
-                    yield part
-            if end > first:
-                first = end
-                continue
-            try:
-                async with asyncio.timeout(_KEEP_ALIVE_S):
-                    await session.changed()
-            except TimeoutError:
-                yield b": still here\n\n"
 
 
 def _shared_with(scope: Scope) -> dict[str, str]:
@@ -294,19 +259,6 @@ def _shared_with(scope: Scope) -> dict[str, str]:
 
 def _files_of_page() -> dict[str, Path]:
     return {path.relative_to(_PAGE).as_posix(): path for path in _PAGE.rglob("*") if path.is_file()}
-
-
-def _told_row(session: Session, index: int) -> list[bytes]:
-    row = documents.row(session, index)
-    if row["status"] == "rejected":
-        return [_sse("rejected", index, row)]
-    told = [_sse("event", index, row)]
-    return [*told, _sse("decision", index, row["decision"])] if row["decision"] else told
-
-
-def _sse(kind: str, index: int | None, document: Json) -> bytes:
-    number = b"" if index is None else b"id: %d\n" % index
-    return b"event: %s\n%sdata: %s\n\n" % (kind.encode(), number, documents.dump(document))
 
 
 def _events(request: Request, session: Session) -> Response:
