@@ -25,6 +25,9 @@ from harness.fuzz.sender import START_MS, At
 from harness.fuzz.template import Template
 from harness.ingestion.limits import DISALLOWED_IDS
 
+_STAYS: Final = 2
+"""How a session ends: 0 by a logout with reset, 1 by one without, 2 logged in."""
+
 ID_KINDS: Final[tuple[IdKind, ...]] = ("plain", "number", "e-mail", "uuid", "unicode")
 
 
@@ -165,6 +168,31 @@ _WISHES: Final[dict[Verb, st.SearchStrategy[Action]]] = {
     )
     for verb in VERBS
 }
+
+
+def sessions(
+    who: st.SearchStrategy[str] | None = None, where: st.SearchStrategy[str] | None = None
+) -> st.SearchStrategy[tuple[Action, ...]]:
+    """What one person does on one device in one go: looks around, mostly logs in, goes on, and perhaps logs out.
+
+    `fitted` makes a flow of several: `st.lists(sessions()).map(lambda some: fitted(chain.from_iterable(some)))`.
+
+    Args:
+        who: the person; None: `people`.
+        where: the device; None: `devices`.
+    """
+
+    def session(person: str, device: str, before: int, after: int, typed: int, end: int) -> tuple[Action, ...]:
+        look, login = Action("browse", person, device), Action("log in", person, device, typed)
+        if typed == SPELLINGS:
+            return (look,) * (before + after + 1)
+        ending = () if end == _STAYS else (Action("log out", person, device, end),)
+        return (*[look] * before, login, *[look] * after, *ending)
+
+    few = st.integers(0, 3)
+    spelling, end = st.integers(0, SPELLINGS), st.integers(0, _STAYS)
+    person, device = people() if who is None else who, devices() if where is None else where
+    return st.builds(session, person, device, few, few, spelling, end)
 
 
 def id_kinds() -> st.SearchStrategy[IdKind]:

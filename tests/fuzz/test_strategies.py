@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from uuid import UUID
 
+import pytest
 from hypothesis import find, given
 from hypothesis import strategies as st
 
 from harness.event import ID_MERGE_SYSTEMS, Event, Json
 from harness.fuzz import strategies
 from harness.fuzz.bench import Bench
-from harness.fuzz.flow import Flow
+from harness.fuzz.flow import Action, Flow, fitted
 from harness.fuzz.invariants import INVARIANTS, first_broken
 from harness.fuzz.sdks import Browser
 from harness.fuzz.template import Template
@@ -91,3 +93,32 @@ def test_a_flow_shrinks_to_the_smallest_that_fails() -> None:
     broken = find(strategies.flows(verbs=bench.verbs), lambda flow: split(bench.play(flow)) is not None)
     assert len(broken.actions) == 2
     assert "log in" in [action.verb for action in broken.actions]
+
+
+@given(st.lists(strategies.sessions(), max_size=4))
+def test_a_session_is_one_person_on_one_device_and_possible_as_it_stands(drawn: list[tuple[Action, ...]]) -> None:
+    for session in drawn:
+        assert len({(action.person, action.device) for action in session}) == 1
+        verbs = [action.verb for action in session]
+        assert verbs.count("log in") <= 1
+        assert "log out" not in verbs[:-1]
+        assert fitted(session).actions == session
+    flow = fitted(chain.from_iterable(drawn))
+    assert len(flow.actions) <= sum(map(len, drawn))
+
+
+@given(strategies.sessions(st.just("cleo"), st.just("tablet")))
+def test_a_session_can_be_of_somebody_somewhere(session: tuple[Action, ...]) -> None:
+    assert {(action.person, action.device) for action in session} == {("cleo", "tablet")}
+
+
+@pytest.mark.parametrize("detail", [0, 1])
+def test_a_session_may_end_by_a_logout_of_either_kind(detail: int) -> None:
+    last = Action("log out", "ana", "laptop", detail)
+    assert find(strategies.sessions(), lambda session: session[-1] == last) == (Action("log in", "ana", "laptop"), last)
+
+
+def test_a_session_may_end_logged_in_or_without_any_login() -> None:
+    assert find(strategies.sessions(), lambda session: session[-1].verb == "log in")
+    only_looks = find(strategies.sessions(), lambda session: session[-1].verb == "browse")
+    assert only_looks == (Action("browse", "ana", "laptop"),)
