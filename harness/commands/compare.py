@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -20,6 +20,9 @@ from harness.commands.sources import (
 from harness.event import ID_MERGE_SYSTEMS, Endpoint
 from harness.problems import InputError, Problem
 
+if TYPE_CHECKING:
+    from harness.history.engines import EngineName
+
 _LARGE_BYTES: Final = 64 << 20
 """A file of this size is read as a history: the small way keeps every event and takes some seconds for it."""
 
@@ -33,6 +36,15 @@ _PACKED: Final = (".gz", ".gzip", ".zst", ".zstd", ".parquet", ".pq")
 @click.option("--truth", metavar="PROPERTY", help="The event property that says who it really was.")
 @click.option("--known-user", metavar="REGEX", help="What the id of a known user looks like, as a whole.")
 @click.option("--stored", is_flag=True, help="A raw export: all of it was accepted, so no rule of acceptance is asked.")
+@click.option(
+    "--engine",
+    "engine_name",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Where histories are compared: this machine, or Spark.",
+)
+@click.option("--master", metavar="URL", help="The cluster, for --engine spark.  [default: local[*]]")
 @stream_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -42,6 +54,8 @@ def command(
     truth: str | None,
     known_user: str | None,
     stored: bool,  # noqa: FBT001 - click passes options by name
+    engine_name: EngineName,
+    master: str | None,
     endpoint: Endpoint,
     strict: bool | None,  # noqa: FBT001
     now: str | None,
@@ -79,7 +93,7 @@ def command(
       harness compare scenarios/original/sign-up.yaml --json
       harness compare export/ --funnel 'Page View,Sign Up,Purchase' --funnel-window 30d
     """
-    asked = any((funnel, truth, known_user, stored))
+    asked = any((funnel, truth, known_user, stored, engine_name == "spark", master))
     if asked or is_history(events):
         from harness.commands.compare_history import run
 
@@ -94,6 +108,8 @@ def command(
             truth=truth,
             known_user=known_user,
             stored=stored,
+            engine_name=engine_name,
+            master=master,
             as_json=as_json,
         )
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from harness.commands.sources import instant, is_scenario
 from harness.event import Endpoint
 from harness.ingestion.settings import ProjectSettings
 from harness.problems import InputError, Problem
+
+if TYPE_CHECKING:
+    from harness.history.engines import EngineName
 
 
 def run(
@@ -26,10 +30,12 @@ def run(
     truth: str | None,
     known_user: str | None,
     stored: bool,
+    engine_name: EngineName,
+    master: str | None,
     as_json: bool,
 ) -> None:
     """Read a history once and print what the three systems make of it; for the options see `harness compare`."""
-    from harness.history.engines import AuditOrder, needs_history
+    from harness.history.engines import AuditOrder, check_master, needs_history, spark_engine
     from harness.history.known_check import check_pattern
 
     for path in events:
@@ -38,6 +44,7 @@ def run(
             raise InputError([Problem(path, None, "", message, "Leave out the options for histories.")])
     window_ms = _window(funnel_window, funnel)
     needs_history()
+    check_master(engine_name, master)
     check_pattern(known_user, "--known-user")
     from harness.history.compare import compare_histories, compared_json, compared_text
     from harness.history.funnel import parse_funnel
@@ -56,7 +63,13 @@ def run(
         progress=progress.show,
     )
     try:
-        compared = compare_histories(order, None if funnel is None else parse_funnel(funnel, window_ms))
+        wanted = None if funnel is None else parse_funnel(funnel, window_ms)
+        if engine_name == "spark":
+            from harness.history.spark_compare import compare_on_spark
+
+            compared = compare_on_spark(spark_engine(master), order, wanted)
+        else:
+            compared = compare_histories(order, wanted)
     finally:
         progress.close()
     if as_json:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from harness.commands.sources import chosen_settings, instant
 from harness.event import ID_MERGE_SYSTEMS, IDENTITY_EVENTS, Endpoint, IdMerge
 from harness.problems import InputError, Problem, did_you_mean
 
@@ -131,6 +131,7 @@ def command(
     user_pattern = _pattern("--user-id", user_id, problems)
     excluded = None if exclude_user is None else _pattern("--exclude-user", exclude_user, problems)
     when = _association_time(association_time, problems)
+    now_ms = None if now is None else _instant("--now", now, problems)
     if not association_event.strip() or association_event in IDENTITY_EVENTS or len(association_event) > 255:
         message = f"{association_event[:60]!r} can't be the name of an event that links"
         problems.append(Problem("", None, "--association-event", message, "Any other name does."))
@@ -142,6 +143,11 @@ def command(
         raise InputError(problems)
     _needs_history()
     from harness.history.migrate_records import MigrateOrder
+    from harness.scenario.project_file import read_project_file
+
+    chosen = read_project_file(settings)
+    if cluster_limit is not None:
+        chosen = replace(chosen, identity=replace(chosen.identity, cluster_limit=cluster_limit))
 
     with click.progressbar(length=1_000, file=sys.stderr, hidden=not sys.stderr.isatty(), label="reading") as bar:
         order = MigrateOrder(
@@ -149,7 +155,7 @@ def command(
             source=source,
             target=target,
             user_id=user_pattern,
-            settings=chosen_settings(settings, cluster_limit),
+            settings=chosen,
             out=out,
             ambiguous=ambiguous,
             association_time=when,
@@ -161,7 +167,7 @@ def command(
             endpoint=endpoint,
             strict=strict,
             stored=stored,
-            now_ms=instant(now),
+            now_ms=now_ms,
             progress=_shown(bar),
         )
         migration = _migrated(order, engine, master)
@@ -181,6 +187,16 @@ def _pattern(option: str, text: str, problems: list[Problem]) -> str:
     except re.error as error:
         problems.append(Problem("", None, option, f"{text[:60]!r} is no regular expression: {error}"))
     return text
+
+
+def _instant(option: str, text: str, problems: list[Problem]) -> int | None:
+    from harness.clock import parse_instant
+
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        problems.append(Problem("", None, option, str(error)))
+        return None
 
 
 def _association_time(text: str, problems: list[Problem]) -> Literal["first", "link"] | int:
@@ -236,11 +252,16 @@ def _shown(bar: object) -> Callable[[str, float], None]:
 
 
 def _migrated(order: MigrateOrder, engine: EngineName, master: str | None) -> Migration:
-    if engine == "spark":
-        from harness.history.engines import engine as chosen_engine
+    from harness.history.engines import check_master
 
-        chosen_engine("spark", master=master)
-        raise InputError([Problem("", None, "--engine", "spark can't migrate yet", "Leave it out.")])
+    if engine == "spark":
+        from harness.history.engines import spark_engine
+
+        chosen = spark_engine(master)
+        from harness.history.spark_migration import migrate_on_spark
+
+        return migrate_on_spark(chosen, order)
+    check_master(engine, master)
     from harness.history.migrate import migrate
 
     return migrate(order)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from harness.event import Endpoint, IdMerge
 from harness.history.records import Audit
 from harness.ingestion.settings import ProjectSettings
 from harness.problems import InputError, Problem
+
+if TYPE_CHECKING:
+    from harness.history.spark import SparkEngine
 
 EngineName: TypeAlias = Literal["local", "spark"]
 
@@ -73,18 +76,36 @@ def engine(name: EngineName, *, master: str | None = None) -> HistoryEngine:
     Raises:
         InputError: when the engine is not there, with the command that installs it; when a master is for no engine.
     """
-    if name == "local":
-        if master is not None:
-            raise InputError([Problem("", None, "--master", "is for --engine spark", "Leave it out, or add --engine.")])
-        from harness.history.local import LocalEngine
+    check_master(name, master)
+    if name == "spark":
+        return spark_engine(master)
+    from harness.history.local import LocalEngine
 
-        return LocalEngine()
+    return LocalEngine()
+
+
+def spark_engine(master: str | None) -> SparkEngine:
+    """Return the engine on Spark.
+
+    Raises:
+        InputError: when PySpark is not there, with the command that installs it.
+    """
     from harness.history.spark_session import check_installed
 
     check_installed()
     from harness.history.spark import SparkEngine
 
     return SparkEngine(master)
+
+
+def check_master(name: EngineName, master: str | None) -> None:
+    """Find out whether a master is named for an engine that has none.
+
+    Raises:
+        InputError: when it is.
+    """
+    if master is not None and name != "spark":
+        raise InputError([Problem("", None, "--master", "is for --engine spark", "Leave it out, or add --engine.")])
 
 
 def needs_history() -> None:

@@ -22,9 +22,11 @@ import pyarrow as pa
 from harness.history.audit import SystemView
 from harness.history.engines import AuditOrder
 from harness.history.findings import MOST_SAMPLES
+from harness.history.funnel import FunnelEvents, FunnelOrder
 from harness.history.people import Matched
 from harness.history.reader import HistoryReader
 from harness.history.records import NO_RULE, OUTCOMES, RULE_NAMES, Audit, BrokenLine, Sample
+from harness.history.spark_funnel import PartFunnel, part_funnel
 from harness.history.spark_people import PartPeople, Users
 from harness.history.spark_rows import Dictionaries, batch_of
 
@@ -60,12 +62,14 @@ class PartSummary:
         audit: the audit of the part alone.
         listed: events by disallowed id.
         users: what is counted about its users, where people are known.
+        funnel: what came out of the funnel, where one is asked for.
     """
 
     number: int
     audit: Audit
     listed: Mapping[str, int]
     users: Users = field(default_factory=Users)
+    funnel: PartFunnel | None = None
 
 
 class PartView(SystemView):
@@ -107,12 +111,14 @@ class ReplayParts:
         now_ms: Mixpanel's clock; None: as the newest event says.
         newest_ms: the newest time of the whole history in milliseconds since 1970, -inf for none.
         keeps_ids: whether the resolved ids are wanted.
+        funnel: the funnel that is counted; None for none.
     """
 
     order: AuditOrder
     now_ms: int | None
     newest_ms: float
     keeps_ids: bool
+    funnel: FunnelOrder | None = None
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield rows of `REPLAYED` for rows of parts, which come one part after the other."""
@@ -138,6 +144,7 @@ class _Part:
         self._reader.newest_ms = job.newest_ms
         self._known = Dictionaries(self._reader.ids, self._reader.names, self._reader.people)
         self._view = PartView(job.order, self._reader, job.now_ms)
+        self._funnel = None if job.funnel is None else FunnelEvents(job.funnel, self._known.names, truth=False)
         self._taken = 0
         self._here: list[Any] = [np.full(1, _FEWEST, np.int64)]
         self._there: list[Any] = [np.full(1, _FEWEST, np.int64)]
@@ -145,6 +152,8 @@ class _Part:
     def take(self, rows: pa.RecordBatch) -> None:
         batch = batch_of(rows, self._known, self._taken)
         taken = self._view.take(batch)
+        if self._funnel is not None:
+            self._funnel.add(batch, [taken.stored])
         if self._keeps_ids:
             # Only what joins ids is ever named by its index.
             places = taken.decisions.place[taken.decisions.outcome == _MERGED]
@@ -155,6 +164,9 @@ class _Part:
     def finished(self) -> Iterator[pa.RecordBatch]:
         try:
             summary = self._view.summary(self.number)
+            if self._funnel is not None:
+                told = part_funnel(self._funnel, self._known, self._funnel.funnel(0, self._view.user_of()))
+                summary = replace(summary, funnel=told)
             if self._keeps_ids:
                 yield from self._resolved()
             yield from self._people()

@@ -13,14 +13,15 @@ from __future__ import annotations
 import math
 import pickle
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from harness.history.audit import NO_TIME_AT_ALL_MS
 from harness.history.files import files_of
 from harness.history.reader import MOST_BROKEN_KEPT, Reading
 from harness.history.records import BrokenLine
@@ -37,12 +38,13 @@ from harness.history.spark_parts import (
     placed,
     spread_column,
 )
-from harness.history.spark_rows import NODE_ROWS_DDL, ROWS, ROWS_DDL
+from harness.history.spark_rows import NODE_ROWS_DDL, ROWS_DDL
 from harness.history.spark_scan import SCANNED_DDL, Scan, SliceNote, Spread
 from harness.history.spark_slices import SLICE_BYTES, Slice, slices_of
 from harness.problems import InputError, Problem
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
     from pyspark.sql import DataFrame, SparkSession
 
@@ -84,6 +86,29 @@ class Overview:
     broken: tuple[BrokenLine, ...]
     newest_ms: float
 
+    def clock_ms(self, now_ms: int | None) -> int:
+        """Return Mixpanel's clock, milliseconds since 1970: the one that is given, or that of the newest event."""
+        if now_ms is not None:
+            return now_ms
+        return math.floor(self.newest_ms) if math.isfinite(self.newest_ms) else NO_TIME_AT_ALL_MS
+
+
+class Rows(NamedTuple):
+    """What travels to the parts.
+
+    Attributes:
+        make: what is sent to tasks to make rows, from what says where they go.
+        ddl: the columns of rows that know their part.
+        node_ddl: those of rows that know the number of their id instead.
+    """
+
+    make: Callable[[Spread], Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]]
+    ddl: str
+    node_ddl: str
+
+
+EVENTS: Final = Rows(lambda spread: spread, ROWS_DDL, NODE_ROWS_DDL)
+
 
 @dataclass(slots=True)
 class SparkHistory:
@@ -105,10 +130,11 @@ class SparkHistory:
     packing: Packing | None = None
 
     @contextmanager
-    def parts(self, *, strict_lines: bool = False) -> Iterator[tuple[Overview, DataFrame]]:
+    def parts(self, *, rows: Rows = EVENTS, strict_lines: bool = False) -> Iterator[tuple[Overview, DataFrame]]:
         """Give the overview of the history, and its events in parts: a part a partition, sorted by `index`.
 
         Args:
+            rows: what the events become.
             strict_lines: the first broken line ends it.
 
         Raises:
@@ -117,7 +143,7 @@ class SparkHistory:
         from pyspark import StorageLevel
 
         pieces = slices_of(files_of(self.paths), self.sizes.slice_bytes)
-        slices = self._slices(pieces)
+        slices = self._distributed(pieces)
         scanned = slices.mapInArrow(Scan(self.reading, self.ties), SCANNED_DDL).persist(StorageLevel.DISK_ONLY)
         with tempfile.TemporaryDirectory(prefix="harness-parts-") as folder:
             try:
@@ -130,18 +156,28 @@ class SparkHistory:
                     first = overview.broken[0]
                     fix = "Without --strict-lines it is counted."
                     raise InputError([Problem(first.file, first.line, "", first.why, fix)])
-                with self._spread(slices, scanned, overview, Path(folder)) as rows:
-                    yield overview, rows
+                with self._spread(slices, scanned, overview, Path(folder), rows) as parts:
+                    yield overview, parts
             finally:
                 scanned.unpersist()
 
-    def _slices(self, pieces: Sequence[Slice]) -> DataFrame:
+    def slices(self) -> DataFrame:
+        """Return the slices of the history, pickled in a column, a partition each.
+
+        Raises:
+            InputError: when a file can't be found or opened.
+        """
+        return self._distributed(slices_of(files_of(self.paths), self.sizes.slice_bytes))
+
+    def _distributed(self, pieces: Sequence[Slice]) -> DataFrame:
         context = self.session.sparkContext
         pickled = [(bytearray(pickle.dumps(piece)),) for piece in pieces]
         return self.session.createDataFrame(context.parallelize(pickled, max(1, len(pickled))), "slice binary")
 
     @contextmanager
-    def _spread(self, slices: DataFrame, scanned: DataFrame, overview: Overview, folder: Path) -> Iterator[DataFrame]:
+    def _spread(
+        self, slices: DataFrame, scanned: DataFrame, overview: Overview, folder: Path, wanted: Rows
+    ) -> Iterator[DataFrame]:
         from pyspark.sql import functions as f
 
         counted = scanned.where("note is null").drop("note")
@@ -155,9 +191,10 @@ class SparkHistory:
             spread = Spread(self.reading, self.ties, overview.first, numbers)
             if labels.count() <= self.sizes.lookup_nodes:
                 spread = replace(spread, lookup=self._lookup(labels, packing, folder))
-                rows = slices.mapInArrow(spread, ROWS_DDL)
+                rows = slices.mapInArrow(wanted.make(spread), wanted.ddl)
             else:
-                rows = self._joined(slices.mapInArrow(spread, NODE_ROWS_DDL), labels, packing, numbers)
+                made = slices.mapInArrow(wanted.make(spread), wanted.node_ddl)
+                rows = self._joined(made, labels, packing, numbers)
             yield rows.repartition(packing.parts, f.col("part")).sortWithinPartitions("part", "index")
         finally:
             labels.unpersist()
@@ -181,8 +218,9 @@ class SparkHistory:
         of_root = f.coalesce("own", spread_column(f.col("root"), packing.spread)).alias("tied")
         tied = labels.join(f.broadcast(heavy), "root", "left").select("node", of_root)
         home = f.coalesce("tied", spread_column(f.col("node"), packing.spread))
+        columns = [name for name in rows.columns if name != "node"]
         found = rows.drop("part").join(tied, "node", "left").withColumn("home", home)
-        return found.join(f.broadcast(homes), "home").select(*ROWS.names)
+        return found.join(f.broadcast(homes), "home").select(*columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -119,26 +120,48 @@ class Spread:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield rows of `ROWS` for slices that come pickled in a column."""
         lookup = None if self.lookup is None else self.lookup()
-        for piece in _slices(batches):
-            try:
-                with as_file(piece) as file:
-                    yield from self._rows(piece, file, lookup)
-            except InputError as error:
-                raise TaskProblemError([at_home(problem, piece, file) for problem in error.problems]) from None
+        for piece, reader, events in self.opened(batches):
+            known = Dictionaries(reader.ids, reader.names, reader.people)
+            nodes = Nodes(reader.ids, one_form=self.ties.one_form)
+            for batch in events:
+                numbers = nodes.of(tie(batch, self.ties, reader.ids.marks).keys)
+                parts = np.zeros(batch.size, np.int32) if lookup is None else self.placed[lookup.of(numbers)]
+                index = self.index_of(piece, batch)
+                for at in range(0, batch.size, ROWS_AT_ONCE):
+                    chosen = np.arange(at, min(at + ROWS_AT_ONCE, batch.size), dtype=np.int64)
+                    rows = rows_of(batch, known, parts, index, chosen)
+                    yield rows if lookup is not None else _with_nodes(rows, numbers[chosen])
 
-    def _rows(self, piece: Slice, file: HistoryFile, lookup: Lookup | None) -> Iterator[pa.RecordBatch]:
-        reader = HistoryReader([file.name], self.reading)
-        reader.open()
-        known = Dictionaries(reader.ids, reader.names, reader.people)
-        nodes = Nodes(reader.ids, one_form=self.ties.one_form)
-        for batch in reader.batches():
-            numbers = nodes.of(tie(batch, self.ties, reader.ids.marks).keys)
-            parts = np.zeros(batch.size, np.int32) if lookup is None else self.placed[lookup.of(numbers)]
-            index = np.arange(batch.size, dtype=np.int64) + (batch.first_index + self.first[piece.number])
-            for at in range(0, batch.size, ROWS_AT_ONCE):
-                chosen = np.arange(at, min(at + ROWS_AT_ONCE, batch.size), dtype=np.int64)
-                rows = rows_of(batch, known, parts, index, chosen)
-                yield rows if lookup is not None else _with_nodes(rows, numbers[chosen])
+    def opened(self, batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[Slice, HistoryReader, Iterator[EventBatch]]]:
+        """Yield slices that come pickled in a column, each with a reader that has it open, and its events.
+
+        Raises:
+            TaskProblemError: when one can't be read.
+        """
+        for piece in _slices(batches):
+            with as_file(piece) as file:
+                reader = HistoryReader([file.name], self.reading)
+                with _at_home(piece, file):
+                    reader.open()
+                yield piece, reader, _batches(piece, file, reader)
+
+    def index_of(self, piece: Slice, batch: EventBatch) -> Longs:
+        """Return the index in the history of every event of a batch."""
+        first = int(self.first[piece.number]) + batch.first_index
+        return np.arange(first, first + batch.size, dtype=np.int64)
+
+
+@contextmanager
+def _at_home(piece: Slice, file: HistoryFile) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise TaskProblemError([at_home(problem, piece, file) for problem in error.problems]) from None
+
+
+def _batches(piece: Slice, file: HistoryFile, reader: HistoryReader) -> Iterator[EventBatch]:
+    with _at_home(piece, file):
+        yield from reader.batches()
 
 
 def _with_nodes(rows: pa.RecordBatch, nodes: Longs) -> pa.RecordBatch:
