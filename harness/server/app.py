@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from harness.event import Json
 from harness.ingestion import answers
+from harness.ingestion.hosts import region_of
 from harness.ingestion.wire import WireRequest, WireResponse
 from harness.server import door, edge, export, guard, harmless
 from harness.server.bodies import Bodies, GoneError, Message, Receive, RefusedBodyError, Scope, Send, drain
@@ -220,20 +221,21 @@ class Application:
     def _may_export(self, request: WireRequest, session: Session) -> bool:
         """Return whether a request may have the raw export of a session (`docs`: a secret or a service account).
 
-        The local project knows no service accounts, so any is taken; on a shared network that would be anybody, so
-        there the request has to show the token or the secret too.
+        The local project knows no service accounts, so any is taken, but only where nobody else can ask: on a shared
+        network, and under a name that is not this machine's, the request has to show the token or the secret.
         """
         found = door.credentials(request)
         if found is None:
             return False
         user, password = found
         known: list[str | None] = [session.plan.secret, session.token]
-        shown = guard.named_token(request.headers, _parameters(request).get("token"))
-        if self._behind.is_shared:
-            return any(guard.is_one_of(text, known) for text in (user, password, shown or "") if text)
-        if password:
+        named = guard.named_token(request.headers, _parameters(request).get("token"))
+        if any(guard.is_one_of(text, known) for text in (user, password, named) if text):
             return True
-        return known == [None, None] or guard.is_one_of(user, known)
+        is_mixpanels_name = region_of(request.headers.get("host", "")) is not None
+        if guard.refusal(request.headers, is_shared=self._behind.is_shared, has_token=False) and not is_mixpanels_name:
+            return False
+        return not self._behind.is_shared and (bool(password) or known == [None, None])
 
 
 _NDJSON: Final = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}

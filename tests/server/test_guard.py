@@ -83,6 +83,14 @@ def test_on_the_network_an_export_needs_the_token_or_the_secret(open_server: Run
         assert get(open_server.url, path, authorization=bad).status == 401
 
 
+def test_a_name_that_was_made_to_point_here_gets_no_export(server: RunningServer) -> None:
+    path = "/api/2.0/export?from_date=2026-01-01&to_date=2026-01-09"
+    for good in ("localhost:1", "127.0.0.1", "data-eu.mixpanel.com"):
+        assert get(server.url, path, authorization=basic("a", "b"), host=good).status == 200
+    assert get(server.url, path, authorization=basic("a", "b"), host="evil.example").status == 401
+    assert get(server.url, path, authorization=basic("a", "b"), origin="https://evil.example").status == 401
+
+
 def test_on_the_network_the_token_of_a_session_opens_that_session_only(open_server: RunningServer) -> None:
     with open_server.session() as session:
         assert session.events() == []
