@@ -22,6 +22,7 @@ from harness.history.native import compiled
 
 _BLOCK_BYTES: Final = 8_000_000
 _ROWS: Final = 32_768
+_STEP: Final = 65_536
 _BOM: Final = b"\xef\xbb\xbf"
 _ODD_LETTERS: Final = r'["\\\x00-\x1f]'
 
@@ -91,8 +92,7 @@ def _line_blocks(file: HistoryFile, block_bytes: int) -> Generator[Lines, None, 
             if filled < len(data):
                 yield split(data[begin:filled])
                 return
-            feeds = np.flatnonzero(data == ord("\n"))
-            end = int(feeds[-1]) + 1 if len(feeds) else 0
+            end = _last_line_end(data)
             if end:
                 yield split(data[begin:end])
             rest = data[end:]
@@ -102,6 +102,16 @@ def _line_blocks(file: HistoryFile, block_bytes: int) -> Generator[Lines, None, 
 
 def _nothing() -> Generator[Lines, None, None]:
     yield from ()
+
+
+def _last_line_end(data: Any) -> int:
+    """Return what follows the last line feed, 0 where there is none."""
+    for high in range(len(data), 0, -_STEP):
+        low = max(0, high - _STEP)
+        found = data[low:high].tobytes().rfind(b"\n")
+        if found >= 0:
+            return int(low + found + 1)
+    return 0
 
 
 def split(data: Any) -> Lines:

@@ -7,11 +7,11 @@ was killed leaves nothing that looks like a migration.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -130,19 +130,18 @@ def association_lines(
     Their `$insert_id` comes of the two ids alone, so a link that is sent twice is one event.
     """
     make = _link if order.target == "simplified" else _join
+    name = encode_basestring_ascii(order.association_event)
     for first in range(0, len(plan.devices), _BATCH):
         part = slice(first, first + _BATCH)
-        lines = [
-            make(order, device, user, bool(by_merge), int(time_ms))
-            for device, user, by_merge, time_ms in zip(
-                dictionary.texts(plan.devices[part]),
-                dictionary.texts(plan.users[part]),
-                plan.by_merge[part],
-                plan.time_ms[part],
-                strict=True,
-            )
-        ]
-        yield np.frombuffer(b"".join(lines), np.uint8), np.cumsum([len(line) for line in lines], dtype=np.int64)
+        columns = zip(
+            dictionary.arrow(plan.devices[part]).to_pylist(),
+            dictionary.arrow(plan.users[part]).to_pylist(),
+            plan.by_merge[part].tolist(),
+            plan.time_ms[part].tolist(),
+            strict=True,
+        )
+        lines = [make(name, *columns_of_one) for columns_of_one in columns]
+        yield np.frombuffer("".join(lines).encode(), np.uint8), np.cumsum([len(line) for line in lines], dtype=np.int64)
 
 
 def seconds(time_ms: int) -> int | float:
@@ -157,26 +156,23 @@ def insert_id(*parts: str) -> str:
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _link(order: MigrateOrder, device: str, user: str, by_merge: bool, time_ms: int) -> bytes:  # noqa: FBT001
-    return _line(
-        order.association_event,
-        {
-            "distinct_id": user,
-            "$user_id": user,
-            "$device_id": device.removeprefix(DEVICE_PREFIX),
-            "time": seconds(time_ms),
-            "$insert_id": insert_id("link", device, user),
-        },
+def _link(name: str, device: str, user: str, by_merge: bool, time_ms: int) -> str:  # noqa: FBT001
+    """Return what links a device to its user in simplified; plain ASCII, one line."""
+    user_text, device_text = encode_basestring_ascii(user), encode_basestring_ascii(device.removeprefix(DEVICE_PREFIX))
+    return (
+        f'{{"event":{name},"properties":{{"distinct_id":{user_text},"$user_id":{user_text},"$device_id":{device_text},'
+        f'"time":{seconds(time_ms)},"$insert_id":"{insert_id("link", device, user)}"}}}}\n'
     )
 
 
-def _join(order: MigrateOrder, device: str, user: str, by_merge: bool, time_ms: int) -> bytes:  # noqa: FBT001
+def _join(name: str, device: str, user: str, by_merge: bool, time_ms: int) -> str:  # noqa: FBT001
     """Return what joins two ids in original: `$merge` where `$identify` would refuse the form of the anonymous id."""
-    kind = "$merge" if by_merge else "$identify"
-    own = {"$distinct_ids": [user, device]} if by_merge else {"$identified_id": user, "$anon_id": device}
-    name = insert_id(kind, device, user)
-    return _line(kind, {"distinct_id": user, **own, "time": seconds(time_ms), "$insert_id": name})
-
-
-def _line(name: str, properties: dict[str, object]) -> bytes:
-    return json.dumps({"event": name, "properties": properties}, separators=(",", ":")).encode() + b"\n"
+    user_text, device_text = encode_basestring_ascii(user), encode_basestring_ascii(device)
+    if by_merge:
+        kind, named = "$merge", f'"$distinct_ids":[{user_text},{device_text}]'
+    else:
+        kind, named = "$identify", f'"$identified_id":{user_text},"$anon_id":{device_text}'
+    return (
+        f'{{"event":"{kind}","properties":{{"distinct_id":{user_text},{named},"time":{seconds(time_ms)},'
+        f'"$insert_id":"{insert_id(kind, device, user)}"}}}}\n'
+    )

@@ -176,10 +176,16 @@ def _unresolved(
 ) -> tuple[Unresolved, ...]:
     """Return the clusters without a user that are more than one device in the target, those with most events first."""
     devices = np.flatnonzero(ids.is_device & is_wanted[ids.cluster])
+    # A cluster that is one device has the key of its first id everywhere.
+    first_key = np.zeros(len(ids.cluster), np.uint32)
+    first_key[ids.cluster[devices[::-1]]] = keys[devices[::-1]]
+    is_several = np.zeros(len(ids.cluster), np.bool_)
+    is_several[ids.cluster[devices[keys[devices] != first_key[ids.cluster[devices]]]]] = True
+    devices = devices[is_several[ids.cluster[devices]]]
     devices = devices[np.lexsort((devices, ids.cluster[devices]))]
     found = []
     for members in np.split(devices, np.flatnonzero(np.diff(ids.cluster[devices].astype(np.int64))) + 1):
-        if len(members) > 1 and len(np.unique(keys[members])) > 1:
+        if len(members):
             texts = tuple(sorted(dictionary.texts(members.astype(np.uint32))))
             found.append(Unresolved(texts, int(census.events[members].sum()), NO_USER))
     return tuple(sorted(found, key=lambda one: (-one.events, one.ids)))

@@ -81,7 +81,7 @@ def rehearsal(order: MigrateOrder, census: Census, plan: Plan, dictionary: Dicti
     keys = np.flatnonzero(written_keys(census, plan, len(dictionary)))
     time = seconds(census.now_ms)
     for first in range(0, len(keys), 50_000):
-        texts = dictionary.texts(keys[first : first + 50_000].astype(np.uint32))
+        texts = dictionary.arrow(keys[first : first + 50_000].astype(np.uint32)).to_pylist()
         made = [_event(order, text, time) for text in texts]
         shards.write(np.frombuffer(b"".join(made), np.uint8), np.cumsum([len(line) for line in made], dtype=np.int64))
     shards.close()
