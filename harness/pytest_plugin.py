@@ -31,6 +31,7 @@ PROJECT_FILE: Final = "harness.yaml"
 _FOLDERS = pytest.StashKey[list[Path]]()
 _SETTINGS = pytest.StashKey["ProjectSettings"]()
 _ENGINES = pytest.StashKey["Engines"]()
+_PROJECT = pytest.StashKey["ProjectInTest"]()
 _MOST_EVENTS: Final = 40
 
 
@@ -248,15 +249,16 @@ def _settings_for(collector: pytest.Collector) -> ProjectSettings:
 
 
 @pytest.fixture
-def mixpanel_project(request: pytest.FixtureRequest, mixpanel_projects: NewProject) -> ProjectInTest:
+def mixpanel_project(request: pytest.FixtureRequest, mixpanel_projects: NewProject) -> Iterator[ProjectInTest]:
     """A fresh Mixpanel project; `@pytest.mark.id_merge("original")` chooses its system, which is else simplified.
 
     Hypothesis runs a test many times with one value of this fixture: there take `mixpanel_projects`.
     """
     marker = request.node.get_closest_marker("id_merge")
-    if marker is None:
-        return mixpanel_projects()
-    return mixpanel_projects(*marker.args, **marker.kwargs)
+    project = mixpanel_projects() if marker is None else mixpanel_projects(*marker.args, **marker.kwargs)
+    request.config.stash[_PROJECT] = project
+    yield project
+    del request.config.stash[_PROJECT]
 
 
 @pytest.fixture(scope="session")
@@ -297,10 +299,14 @@ def mixpanel_servers(pytestconfig: pytest.Config) -> Iterator[NewServer]:
 
 @pytest.fixture(scope="session")
 def forwarder(pytestconfig: pytest.Config, mixpanel_projects: NewProject) -> NewForwarder:
-    """Makes forwarders: `forwarder("property.yaml", mixpanel_project)` sends Edge calls through a property.
+    """Makes forwarders: `forwarder("property.yaml", project)` sends Edge calls through a property into a project.
 
-    A relative path starts in the working folder, or else in pytest's root folder.
+    Without a project that is the `mixpanel_project` of the test, where it takes one, and else a fresh one. A relative
+    path starts in the working folder, or else in pytest's root folder.
     """
     from harness.testing import forwarders
 
-    return forwarders(pytestconfig.rootpath, mixpanel_projects)
+    def project() -> ProjectInTest:
+        return pytestconfig.stash[_PROJECT] if _PROJECT in pytestconfig.stash else mixpanel_projects()
+
+    return forwarders(pytestconfig.rootpath, project)

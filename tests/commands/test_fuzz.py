@@ -119,6 +119,25 @@ def test_the_time_budget_ends_a_search(shell: Shell) -> None:
     assert "the time budget was over after" in done.out
 
 
+def test_a_terminal_gets_a_progress_bar_and_json_stays_json(shell: Shell) -> None:
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "fuzz", "--max-examples", "20", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        cwd=shell.folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=60,
+        check=False,
+    )
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert json.loads(done.stdout)["examples"] == 20
+    assert "flows  [" in shown
+    assert "100%" in shown
+
+
 def test_everything_that_can_be_chosen_is_listed(shell: Shell) -> None:
     done = shell.run("fuzz", "--list")
     assert done.code == 0

@@ -64,13 +64,17 @@ def test_the_forwarder_finds_a_property_from_the_root(runs: Runs, monkeypatch: p
     (runs.folder / "below" / "test_own.py").write_text(
         "from harness.testing import assert_one_user\n"
         "def test_own(forwarder, mixpanel_project):\n"
-        "    shop = forwarder('shop.yaml', mixpanel_project)\n"
+        "    shop = forwarder('shop.yaml')\n"
         "    shop.edge({'xdm': {'ecid': 'D1'}, 'data': {'user': 'ana'}})\n"
         "    assert_one_user(mixpanel_project, '$device:D1', 'ana')\n"
-        "    assert forwarder('shop.yaml').project is not mixpanel_project\n"
+        "    assert shop.project is mixpanel_project\n"
+        "def test_alone(forwarder, mixpanel_projects):\n"
+        "    assert forwarder('shop.yaml').project is not forwarder('shop.yaml').project\n"
+        "    project = mixpanel_projects('original')\n"
+        "    assert forwarder('shop.yaml', project).project is project\n"
     )
     monkeypatch.chdir(runs.folder / "below")
-    runs.run().assert_outcomes(passed=1)
+    runs.run().assert_outcomes(passed=2)
 
 
 def test_a_failed_assertion_shows_the_explanation_and_no_code_of_ours(runs: Runs) -> None:
