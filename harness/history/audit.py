@@ -160,7 +160,7 @@ class SystemView:
             mixed_suspects=len(found.mixed),
             phantom_users=len(found.phantoms),
             disallowed=len(self._listed),
-            duplicates=repeats.count,
+            duplicates=repeats.number,
             broken_lines=self.reader.broken_lines,
             rejected=self._rejected,
             identity_events=self._verbs,
@@ -282,10 +282,13 @@ class SystemView:
             codes = self._as_stored(np.unique(np.concatenate(tried)))
             codes = codes[codes < len(alive)]
             codes = codes[alive[codes] & (known_in_cluster[user_of[codes]] == 0)]
-            return codes[~self._known.among(ids, codes)]
+            known: NDArray[np.bool_] = self._known.among(ids, codes)
+            unknown: NDArray[np.uint32] = codes[~known]
+            return unknown
         codes = self._as_stored(np.flatnonzero(tries & TRIED).astype(np.uint32))
         codes = codes[codes < len(alive)]
-        return codes[alive[codes] & (tries[codes] & (JOINED | AS_USER) == 0)]
+        orphans: NDArray[np.uint32] = codes[alive[codes] & (tries[codes] & (JOINED | AS_USER) == 0)]
+        return orphans
 
     def _as_stored(self, codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
         """Return ids and, in simplified, their spelling as devices."""

@@ -43,7 +43,7 @@ class Shown(NamedTuple):
 
     name: str
     meaning: str
-    count: int
+    number: int
     rows: tuple[Sample, ...]
 
 
@@ -234,6 +234,4 @@ def _short(number: int) -> str:
 
 def _svg(parts: Sequence[str], name: str) -> Markup:
     inside = "".join(parts)
-    return Markup(  # noqa: S704 - numbers, months and Mixpanel's reasons only
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">{inside}</svg>'
-    )
+    return Markup(f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">{inside}</svg>')

@@ -1,22 +1,25 @@
 """The canonical id of each cluster in original, by the policy of the settings; the same pick as the plain model makes.
 
-`seeded_random` draws lots with BLAKE2b (RFC 7693) keyed with the seed, as `harness.identity.original` does; it is written
-out here because `hashlib` would take longer for ten million ids than everything else together.
+`seeded_random` draws lots with BLAKE2b (RFC 7693) keyed with the seed, as `harness.identity.original` does; it is
+written out here because `hashlib` would take longer for ten million ids than everything else together.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.native import compiled, last_bytes, word
+from harness.history.native import compiled, integer, last_bytes, unsigned, word
 from harness.identity.settings import IdentitySettings
 
 _LANES: Final = 8
 _LONGEST: Final = 128
+_CHUNK: Final = 1 << 17
 _FIRST: Final = np.array(
     [
         0x6A09E667F3BCC908,
@@ -96,9 +99,9 @@ def canonical_of(
     state = _keyed_state(settings.canonical_seed)
     address = heap.__array_interface__["data"][0]
     codes = np.flatnonzero((root != 0) & (size[root] > 1))
-    chunk = 1 << 16
-    for first in range(0, len(codes), chunk):
-        some = codes[first : first + chunk]
+    parts = [codes[first : first + _CHUNK] for first in range(0, len(codes), _CHUNK)]
+
+    def draw(some: NDArray[np.int64]) -> NDArray[np.uint64]:
         drawn = np.empty((len(some), 2), np.uint64)
         _draw(some, address, place, state, drawn)
         for at in np.flatnonzero(drawn[:, 0] == _ALL):
@@ -106,7 +109,11 @@ def canonical_of(
             length = int(heap[begin : begin + 4].view(np.uint32)[0])
             if length > _LONGEST:
                 drawn[at] = _lot(settings.canonical_seed, heap[begin + 8 : begin + 8 + length].tobytes())
-        _choose(some, drawn, root, best, lots)
+        return drawn
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for some, drawn in zip(parts, pool.map(draw, parts) if len(parts) > 1 else map(draw, parts), strict=True):
+            _choose(some, drawn, root, best, lots)
     alone = np.flatnonzero((root != 0) & (size[root] == 1))
     best[alone] = alone
     return best
@@ -135,7 +142,7 @@ def _keyed_state(seed: int) -> NDArray[np.uint64]:
 
 
 @compiled
-def _first(root: Any, number: Any, identified: Any, user_first: bool, best: Any) -> None:  # noqa: FBT001
+def _first(root: Any, number: Any, identified: Any, user_first: bool, best: Any) -> None:
     for code in range(len(root)):
         top = root[code]
         if top == 0:
@@ -179,20 +186,20 @@ def _draw(codes: Any, heap: int, place: Any, state: Any, drawn: Any) -> None:
         lanes = min(_LANES, len(codes) - first)
         for lane in range(lanes):
             record = heap + place[codes[first + lane]]
-            length = np.int64(word(record) & np.uint64(0xFFFFFFFF))
-            counts[lane] = np.uint64(128 + min(length, _LONGEST))
+            length = integer(word(record) & unsigned(0xFFFFFFFF))
+            counts[lane] = unsigned(128 + min(length, _LONGEST))
             words = min(length, _LONGEST) >> 3
             for part in range(words):
                 block[part, lane] = word(record + 8 + (part << 3))
             for part in range(words, 16):
-                block[part, lane] = np.uint64(0)
+                block[part, lane] = unsigned(0)
             rest = length & 7
             if length < _LONGEST and rest:
                 block[words, lane] = last_bytes(record + 8, length, rest)
         _compress(start, block, counts, _ALL, work, out)
         for lane in range(lanes):
             record = heap + place[codes[first + lane]]
-            if np.int64(word(record) & np.uint64(0xFFFFFFFF)) > _LONGEST:
+            if integer(word(record) & unsigned(0xFFFFFFFF)) > _LONGEST:
                 drawn[first + lane, 0] = _ALL
                 drawn[first + lane, 1] = _ALL
             else:
@@ -203,11 +210,11 @@ def _draw(codes: Any, heap: int, place: Any, state: Any, drawn: Any) -> None:
 @compiled
 def _swapped(value: Any) -> Any:
     """Return a number with its bytes in reverse, so that numbers compare as their bytes do."""
-    one = np.uint64(0x00FF00FF00FF00FF)
-    two = np.uint64(0x0000FFFF0000FFFF)
-    value = ((value & one) << np.uint64(8)) | ((value >> np.uint64(8)) & one)
-    value = ((value & two) << np.uint64(16)) | ((value >> np.uint64(16)) & two)
-    return (value << np.uint64(32)) | (value >> np.uint64(32))
+    one = unsigned(0x00FF00FF00FF00FF)
+    two = unsigned(0x0000FFFF0000FFFF)
+    value = ((value & one) << unsigned(8)) | ((value >> unsigned(8)) & one)
+    value = ((value & two) << unsigned(16)) | ((value >> unsigned(16)) & two)
+    return (value << unsigned(32)) | (value >> unsigned(32))
 
 
 @compiled
@@ -226,16 +233,16 @@ def _compress(start: Any, block: Any, counts: Any, last: Any, work: Any, out: An
             for lane in range(_LANES):
                 va = work[a, lane] + work[b, lane] + block[x, lane]
                 vd = work[d, lane] ^ va
-                vd = (vd >> np.uint64(32)) | (vd << np.uint64(32))
+                vd = (vd >> unsigned(32)) | (vd << unsigned(32))
                 vc = work[c, lane] + vd
                 vb = work[b, lane] ^ vc
-                vb = (vb >> np.uint64(24)) | (vb << np.uint64(40))
+                vb = (vb >> unsigned(24)) | (vb << unsigned(40))
                 va = va + vb + block[y, lane]
                 vd = vd ^ va
-                vd = (vd >> np.uint64(16)) | (vd << np.uint64(48))
+                vd = (vd >> unsigned(16)) | (vd << unsigned(48))
                 vc = vc + vd
                 vb = vb ^ vc
-                work[b, lane] = (vb >> np.uint64(63)) | (vb << np.uint64(1))
+                work[b, lane] = (vb >> unsigned(63)) | (vb << unsigned(1))
                 work[a, lane] = va
                 work[c, lane] = vc
                 work[d, lane] = vd

@@ -1,4 +1,4 @@
-"""A history under all three ID-merge systems, side by side: one reading, three views, and a funnel if one is asked for."""
+"""A history under all three ID-merge systems, side by side: one reading, three views, and a funnel on demand."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
 """The dictionary of a history: every different id gets a code, and every code its id back.
 
-Texts are found by hash and then compared byte by byte, so two ids whose hashes collide keep codes of their own, whatever
+Texts are found by hash and then compared byte by byte, so ids whose hashes collide keep codes of their own, whatever
 the hash. A code comes with marks: what the rules of identity and acceptance have to know about how an id looks.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,11 +21,13 @@ from harness.history.native import (
     byte,
     compiled,
     hash_of,
+    integer,
     prefetch,
     put_byte,
     put_word,
     put_words,
     same_words,
+    unsigned,
     word,
 )
 from harness.history.records import ABSENT, EMPTY
@@ -139,9 +142,9 @@ class Dictionary:
         try:
             whole = raw.decode("ascii")
         except UnicodeDecodeError:
-            pairs = zip(offsets, offsets[1:], strict=False)
+            pairs = itertools.pairwise(offsets)
             return [raw[begin:end].decode("utf-8", "surrogatepass") for begin, end in pairs]
-        return [whole[begin:end] for begin, end in zip(offsets, offsets[1:], strict=False)]
+        return [whole[begin:end] for begin, end in itertools.pairwise(offsets)]
 
     def arrow(self, codes: NDArray[np.uint32]) -> pa.Array[pa.LargeStringScalar]:
         """Return the texts of codes as an Arrow array of large strings; `ABSENT` is null."""
@@ -226,14 +229,14 @@ def _encode(
     added: Any,
 ) -> None:
     rows = len(start)
-    mask = np.uint64(len(table) - 1)
+    mask = unsigned(len(table) - 1)
     slots = table.ctypes.data
     hashes = np.empty(_AHEAD, np.uint64)
     adds = np.empty(_AHEAD, np.bool_)
     for first in range(0, rows, _AHEAD):
         last = min(first + _AHEAD, rows)
         for row in range(first, last):
-            size = np.int64(length[row])
+            size = integer(length[row])
             if size > 0 or (size == 0 and prefix == 0):
                 at = data + start[row]
                 add = prefix == 2
@@ -242,15 +245,15 @@ def _encode(
                 value = hash_of(at, size, add) & keep
                 hashes[row - first] = value
                 adds[row - first] = add
-                prefetch(np.int64(slots + np.int64((value & mask) << _THREE)))
+                prefetch(integer(slots + integer((value & mask) << _THREE)))
         for row in range(first, last):
             if length[row] > 0:
                 value = hashes[row - first]
                 slot = table[value & mask]
                 if slot != _ZERO and ((slot ^ value) & _TAG) == _ZERO:
-                    prefetch(heap + np.int64(((slot & _PLACE) - _ONE) << _THREE))
+                    prefetch(heap + integer(((slot & _PLACE) - _ONE) << _THREE))
         for row in range(first, last):
-            size = np.int64(length[row])
+            size = integer(length[row])
             if size < 0:
                 codes[row] = 0
                 continue
@@ -261,14 +264,14 @@ def _encode(
             add = adds[row - first]
             value = hashes[row - first]
             probe = value & mask
-            code = np.int64(-1)
+            code = integer(-1)
             while code < 0:
                 slot = table[probe]
                 if slot == _ZERO:
                     code = _append(at, size, add, heap, place, state)
-                    table[probe] = (value & _TAG) | np.uint64((place[code] >> 3) + 1)
+                    table[probe] = (value & _TAG) | unsigned((place[code] >> 3) + 1)
                 elif ((slot ^ value) & _TAG) == _ZERO:
-                    code = _code_if_same(at, size, add, heap + np.int64(((slot & _PLACE) - _ONE) << _THREE))
+                    code = _code_if_same(at, size, add, heap + integer(((slot & _PLACE) - _ONE) << _THREE))
                 probe = (probe + _ONE) & mask
             codes[row] = code
             if prefix != 0:
@@ -276,25 +279,25 @@ def _encode(
 
 
 @compiled
-def _code_if_same(at: int, size: int, add: bool, record: int) -> int:  # noqa: FBT001
+def _code_if_same(at: int, size: int, add: bool, record: int) -> int:
     header = word(record)
     text = record + 8
-    if np.int64(header & _LENGTH) != (size + 8 if add else size):
+    if integer(header & _LENGTH) != (size + 8 if add else size):
         return -1
     if add:
         if word(text) != PREFIX_WORD:
             return -1
         text += 8
-    return np.int64(header >> _S32) if same_words(at, size, text) else -1
+    return integer(header >> _S32) if same_words(at, size, text) else -1
 
 
 @compiled
-def _append(at: int, size: int, add: bool, heap: int, place: Any, state: Any) -> int:  # noqa: FBT001
+def _append(at: int, size: int, add: bool, heap: int, place: Any, state: Any) -> int:
     code = state[0]
     record = state[1]
     whole = size + 8 if add else size
     text = heap + record + 8
-    put_word(heap + record, (np.uint64(code) << _S32) | np.uint64(whole))
+    put_word(heap + record, (unsigned(code) << _S32) | unsigned(whole))
     if add:
         put_word(text, PREFIX_WORD)
         text += 8
@@ -302,26 +305,26 @@ def _append(at: int, size: int, add: bool, heap: int, place: Any, state: Any) ->
     place[code] = record
     state[0] = code + 1
     state[1] = record + 8 + ((whole + 7) >> 3 << 3)
-    return code
+    return integer(code)
 
 
 @compiled
 def _mark(heap: int, place: Any, marks: Any, first: int, last: int) -> None:
     for code in range(first, last):
         record = heap + place[code]
-        marks[code] = marks_of(record + 8, np.int64(word(record) & _LENGTH))
+        marks[code] = marks_of(record + 8, integer(word(record) & _LENGTH))
 
 
 @compiled
 def _rebuild(table: Any, heap: int, place: Any, count: int, keep: Any) -> None:
-    mask = np.uint64(len(table) - 1)
+    mask = unsigned(len(table) - 1)
     for code in range(1, count):
         record = heap + place[code]
-        value = hash_of(record + 8, np.int64(word(record) & _LENGTH), False) & keep
+        value = hash_of(record + 8, integer(word(record) & _LENGTH), False) & keep
         probe = value & mask
         while table[probe] != _ZERO:
             probe = (probe + _ONE) & mask
-        table[probe] = (value & _TAG) | np.uint64((place[code] >> 3) + 1)
+        table[probe] = (value & _TAG) | unsigned((place[code] >> 3) + 1)
 
 
 @compiled
@@ -334,7 +337,7 @@ def _measure(codes: Any, heap: int, place: Any, offsets: Any) -> int:
             prefetch(heap + place[codes[row + _AHEAD]])
         code = codes[row]
         if code != 0:
-            total += np.int64(word(heap + place[code]) & _LENGTH)
+            total += integer(word(heap + place[code]) & _LENGTH)
         offsets[row + 1] = total
     return total
 

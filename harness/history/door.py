@@ -55,8 +55,8 @@ class Door:
         settings: the reading of the rules.
         endpoint: the route the events come by.
         strict: whether /import validates strictly; None: as the settings say.
-        now_ms: Mixpanel's clock, milliseconds since 1970; None: the time of the newest event, whichever it is, so that no
-            event is from the future. /track needs one, for it takes no old events.
+        now_ms: Mixpanel's clock, milliseconds since 1970; None: the time of the newest event, whichever that is, so
+            no event is from the future. /track needs one, for it takes no old events.
         stored: the events were accepted long ago, so none is asked again.
 
     Raises:
@@ -204,7 +204,7 @@ def _admit(
 
 
 @compiled
-def _time(row: int, kind: int, on_import: bool, numbers: Any, time_ms: Any) -> bool:  # noqa: FBT001
+def _time(row: int, kind: int, on_import: bool, numbers: Any, time_ms: Any) -> bool:
     sent = time_ms[row]
     if sent == TIME_WRONG:
         return False
@@ -216,7 +216,7 @@ def _time(row: int, kind: int, on_import: bool, numbers: Any, time_ms: Any) -> b
         if sent > numbers[1] and numbers[4] != 0:
             good = False
         time_ms[row] = numbers[3]
-    return good
+    return bool(good)
 
 
 @compiled
@@ -224,8 +224,8 @@ def _has_id(
     row: int,
     kind: int,
     identified: Any,
-    on_import: bool,  # noqa: FBT001
-    strict: bool,  # noqa: FBT001
+    on_import: bool,
+    strict: bool,
     numbers: Any,
     distinct: Any,
     device: Any,

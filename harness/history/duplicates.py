@@ -14,7 +14,7 @@ from typing import IO, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.native import address_of, compiled, hash_of, put_words, same_words
+from harness.history.native import address_of, compiled, hash_of, integer, put_words, same_words, unsigned
 from harness.history.records import EMPTY, EventBatch
 from harness.ingestion.limits import DAY_MS
 from harness.ingestion.settings import IngestionSettings
@@ -40,13 +40,13 @@ class Repeats(NamedTuple):
     """What came again.
 
     Attributes:
-        count: how many stored events don't count.
+        number: how many stored events don't count.
         of_id: uint32, an entry a code: how many of them were stored under it and are no identity events.
         cells: uint64: the code each was stored under in the upper half, its person in the lower half; only those with a
             person, and identity events only where they have an id.
     """
 
-    count: int
+    number: int
     of_id: NDArray[np.uint32]
     cells: NDArray[np.uint64]
 
@@ -185,7 +185,7 @@ class Repetitions:
         self._folder = tempfile.TemporaryDirectory(prefix="harness-history-")
         root = Path(self._folder.name)
         for number in range(PARTS):
-            pair = (open(root / f"{number}.rows", "w+b"), open(root / f"{number}.texts", "w+b"))  # noqa: SIM115
+            pair = (open(root / f"{number}.rows", "w+b"), open(root / f"{number}.texts", "w+b"))
             self._files.append(pair)
             for table, texts in self._kept[number]:
                 pair[0].write(table.tobytes())
@@ -225,7 +225,7 @@ def _disk(error: OSError) -> OutsideError:
 @compiled
 def _hashes(data: int, start: Any, length: Any, hashes: Any) -> None:
     for row in range(len(start)):
-        hashes[row] = hash_of(data + start[row], length[row], False)  # noqa: FBT003
+        hashes[row] = hash_of(data + start[row], length[row], False)
 
 
 @compiled
@@ -240,18 +240,18 @@ def _find(time_ms: Any, owner: Any, name: Any, length: Any, offsets: Any, texts:
     size = 1024
     while size < 2 * len(owner):
         size *= 2
-    mask = np.uint64(size - 1)
+    mask = unsigned(size - 1)
     table = np.zeros(size, np.uint32)
     tags = np.zeros(size, np.uint32)
     for row in range(len(owner)):
         text = texts + offsets[row]
-        value = hash_of(text, length[row], False)  # noqa: FBT003
-        value ^= (np.uint64(time_ms[row]) + np.uint64(owner[row])) * np.uint64(0x9E3779B97F4A7C15)
-        value ^= value >> np.uint64(29)
-        tag = np.uint32(value >> np.uint64(32))
+        value = hash_of(text, length[row], False)
+        value ^= (unsigned(time_ms[row]) + unsigned(owner[row])) * unsigned(0x9E3779B97F4A7C15)
+        value ^= value >> unsigned(29)
+        tag = np.uint32(value >> unsigned(32))
         probe = value & mask
         while table[probe] != 0:
-            other = np.int64(table[probe]) - 1
+            other = integer(table[probe]) - 1
             if (
                 tags[probe] == tag
                 and time_ms[other] == time_ms[row]

@@ -1,4 +1,4 @@
-"""Which files a history is made of, in order of arrival, and how each is opened. What a file is, its first bytes say."""
+"""Which files a history is made of, in order of arrival, and how each is opened: what it is, its first bytes say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from harness.problems import InputError, Problem
 
@@ -46,8 +46,8 @@ class HistoryFile:
 def files_of(paths: Sequence[str]) -> list[HistoryFile]:
     """Return the files of a history in order of arrival.
 
-    The order is that of the paths; within a folder, its sub-folders included, and within a glob it is that of the names.
-    A file that is named twice is read once.
+    The order is that of the paths; within a folder, sub-folders included, and within a glob it is that of the names. A
+    file that is named twice is read once.
 
     Args:
         paths: files, folders and globs; `-` is standard input.
@@ -114,7 +114,7 @@ def _look(name: str) -> HistoryFile | Problem:
                 size = os.fstat(file.fileno()).st_size
         except OSError as error:
             return unreadable(name, error)
-    packing = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "lines")
+    packing: Packing = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "lines")
     if packing == "parquet" and name == "-":
         return Problem("-", None, "", "Parquet can't be read from standard input", "Name the file.")
     if packing == "lines" and name.lower().endswith((".parquet", ".pq")):
@@ -125,6 +125,10 @@ def _look(name: str) -> HistoryFile | Problem:
 def unreadable(name: str, error: OSError) -> Problem:
     """Return what to say of a file that the system won't give."""
     return Problem(name, None, "", f"can't be read: {error.strerror or error}", "Check the path and its permissions.")
+
+
+class _ReadsInto(Protocol):
+    def readinto(self, room: memoryview, /) -> int | None: ...
 
 
 class Unpacked:
@@ -140,7 +144,7 @@ class Unpacked:
     def __init__(self, file: HistoryFile) -> None:
         self._file = file
         try:
-            self._raw: BinaryIO = sys.stdin.buffer if file.name == "-" else open(file.name, "rb", buffering=0)
+            self._raw = sys.stdin.buffer if file.name == "-" else open(file.name, "rb", buffering=0)
         except OSError as error:
             raise InputError([unreadable(file.name, error)]) from None
         self._stream = self._unpack()
@@ -188,22 +192,16 @@ class Unpacked:
             return gzip.GzipFile(fileobj=self._raw, mode="rb")
         if self._file.packing == "zstd":
             return _Zstandard(self._raw)
-        return self._raw  # type: ignore[return-value]
+        return self._raw
 
 
 _AGAIN: Final = "Get the file again."
 
 
-class _ReadsInto:
-    def readinto(self, room: memoryview) -> int | None:  # pragma: no cover - a form only
-        """Read some bytes."""
-        raise NotImplementedError
-
-
-class _Zstandard(_ReadsInto):
+class _Zstandard:
     """Frames of Zstandard, one after the other."""
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: Any) -> None:
         import pyarrow as pa
 
         self._stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")

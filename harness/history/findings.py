@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.dictionary import Dictionary
+from harness.history.marks import LOOKS_ANONYMOUS
 from harness.history.records import Sample
 from harness.history.replay import Replay
 
@@ -59,12 +60,13 @@ class Findings(NamedTuple):
         by_known = self.mixed[np.argsort(-self.known_in_cluster[self.mixed], kind="stable")][:MOST_SAMPLES]
         wanted = np.unique(np.concatenate([largest, by_known]))
         members = _members(wanted, user_of, known)
-        canonical = replay.canonical() if len(wanted) else user_of
+        canonical = replay.picked({int(key): members[int(key)] for key in wanted})
 
         def cluster(key: int, note: str) -> Sample:
+            # What looks like no device comes first: it is what is remarkable.
             codes = members[key]
-            texts = sorted(ids.texts(codes[:_MOST_IDS]))
-            return Sample(ids.text(int(canonical[key])), int(size_of[key]), tuple(texts), note)
+            first = codes[np.argsort(ids.marks[codes] & LOOKS_ANONYMOUS, kind="stable")][:_MOST_IDS]
+            return Sample(ids.text(canonical[key]), int(size_of[key]), tuple(ids.texts(first)), note)
 
         def alone(codes: NDArray[np.uint32], note: str = "") -> tuple[Sample, ...]:
             texts = sorted(ids.texts(codes[:MOST_SAMPLES]))

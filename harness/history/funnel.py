@@ -1,8 +1,8 @@
 """A funnel over a history: how many users did one event after the other, as a business sees it in a report.
 
-Steps are event names in order. A user converts with events of all steps in the order of their times, the last one at most
-a window after the first; the user is whoever the canonical distinct_id stands for. Two events of one name, user and time
-count as one, as duplicates do.
+Steps are event names in order. A user converts with events of all steps in the order of their times, the last one at
+most a window after the first; the user is whoever the canonical distinct_id stands for. Two events of one name, user
+and time count as one, as duplicates do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.dictionary import Dictionary
-from harness.history.native import compiled
+from harness.history.native import compiled, integer
 from harness.history.records import EMPTY, TIME_FAR, TIME_MISSING, EventBatch
 from harness.problems import InputError, Problem
 
@@ -146,18 +146,18 @@ class FunnelEvents:
 
 @compiled
 def _count(order: Any, user: Any, times: Any, names: Any, wanted: Any, window: int, counts: Any) -> None:
-    """Go through the events of each user in order of time; the latest beginning of every step so far is the best one."""
+    """Go through the events of each user in order of time; the latest beginning of each step so far is the best one."""
     steps = len(wanted)
     begun = np.full(steps, _NEVER, np.int64)
     reached = 0
-    held = np.int64(-1)
+    held = integer(-1)
     last_time = np.full(len(wanted) + 1, _NEVER, np.int64)
     for at in range(len(order)):
         row = order[at]
         if user[row] != held:
             for step in range(reached):
                 counts[step] += 1
-            held = np.int64(user[row])
+            held = integer(user[row])
             reached = 0
             begun[:] = _NEVER
             last_time[:] = _NEVER

@@ -96,14 +96,14 @@ class _Block(NamedTuple):
 
 
 def _blocks(file: Unpacked, block_bytes: int) -> Iterator[_Block]:
-    rest = np.empty(0, np.uint8)
+    rest: NDArray[np.uint8] = np.empty(0, np.uint8)
     line = 1
     try:
         while True:
             size = len(rest) + max(block_bytes, len(rest))
             data = np.empty(size + at.GUARD, np.uint8)
             data[: len(rest)] = rest
-            filled = len(rest) + file.read_into(memoryview(data)[len(rest) : size], line)
+            filled = len(rest) + file.read_into(memoryview(data.data)[len(rest) : size], line)
             data[filled : filled + at.GUARD] = 0
             begin = 3 if line == 1 and data[:3].tobytes() == _BOM else 0
             if filled < size:
@@ -113,10 +113,11 @@ def _blocks(file: Unpacked, block_bytes: int) -> Iterator[_Block]:
             end = _last_line_end(data, filled)
             if end == 0 and filled > LONGEST_LINE:
                 yield _Block(data, 0, 0, line, file.position, too_long=True)
-                rest = _skip_line(file, line, block_bytes)
+                after = _skip_line(file, line, block_bytes)
                 line += 1
-                if rest is None:
+                if after is None:
                     return
+                rest = after
                 continue
             if end:
                 yield _Block(data, begin, end, line, file.position, too_long=False)
@@ -129,7 +130,7 @@ def _blocks(file: Unpacked, block_bytes: int) -> Iterator[_Block]:
 def _skip_line(file: Unpacked, line: int, block_bytes: int) -> NDArray[np.uint8] | None:
     while True:
         data = np.empty(block_bytes, np.uint8)
-        filled = file.read_into(memoryview(data), line)
+        filled = file.read_into(memoryview(data.data), line)
         end = data[:filled].tobytes().find(b"\n")
         if end >= 0:
             return data[end + 1 : filled]

@@ -12,7 +12,7 @@ from harness.history.reader import HistoryReader, Reading
 from harness.history.records import Audit, EventBatch
 
 BYTES_AN_ID: Final = 130
-"""Memory that one different id takes, its dictionary entry and the state of one system included (measured, rounded up)."""
+"""Memory that one different id takes, with its dictionary entry and the state of one system (measured, rounded up)."""
 
 BYTES_AT_REST: Final = 450 << 20
 """Memory that a history of any size takes: libraries, blocks in flight, what is put aside before it goes to disk."""

@@ -169,4 +169,4 @@ def _is_prefix_in_any_case(at: int) -> bool:
     for step in range(1, 7):
         if not 0x41 <= byte(at + step) & 0xDF <= 0x5A:
             return False
-    return (word(at) | _LOWER) == PREFIX_WORD
+    return bool((word(at) | _LOWER) == PREFIX_WORD)

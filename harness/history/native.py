@@ -7,9 +7,9 @@ unsigned where they are mixed, for numba turns a signed and an unsigned 64-bit n
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import llvmlite.ir as ir
+import llvmlite.ir as ir  # type: ignore[import-untyped]
 import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
@@ -29,78 +29,103 @@ PREFIX_WORD: Final = np.frombuffer(b"$device:", np.uint64)[0]
 
 def compiled(function: Function) -> Function:
     """Compile a loop that keeps no lock of the interpreter, so that two of them run at the same time."""
-    made: Function = njit(cache=True, nogil=True, boundscheck=False)(function)
-    return made
+    made: Any = njit(cache=True, nogil=True, boundscheck=False)(function)
+    return cast("Function", made)
 
 
-@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
-def byte(typing: Any, address: Any) -> Any:  # noqa: ARG001 - the form numba asks for
-    """Return the byte at an address as a number."""
+if TYPE_CHECKING:
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-        return builder.zext(builder.load(place), ir.IntType(64))
+    def byte(address: int) -> int:
+        """Return the byte at an address as a number."""
 
-    return types.int64(types.int64), generate
+    def word(address: int) -> Any:
+        """Return the 8 bytes at an address as one number, the first byte lowest; any alignment."""
 
+    def put_word(address: int, value: Any) -> None:
+        """Put 8 bytes at an address, the lowest first; any alignment."""
 
-@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
-def word(typing: Any, address: Any) -> Any:  # noqa: ARG001
-    """Return the 8 bytes at an address as one number, the first byte lowest; any alignment."""
+    def put_byte(address: int, value: int) -> None:
+        """Put one byte at an address."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
+    def bytes_below(found: Any) -> int:
+        """Return how many whole bytes of a number, which is not 0, are below its lowest bit."""
 
-    return types.uint64(types.int64), generate
+    def prefetch(address: int) -> None:
+        """Ask for the cache line of an address before it is needed."""
 
+    def integer(value: Any) -> int:
+        """Return a number as a signed one of 64 bits."""
 
-@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
-def put_word(typing: Any, address: Any, value: Any) -> Any:  # noqa: ARG001
-    """Put 8 bytes at an address, the lowest first; any alignment."""
+    def unsigned(value: Any) -> Any:
+        """Return a number as an unsigned one of 64 bits."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
-        return context.get_dummy_value()
+else:
+    integer = np.int64
+    unsigned = np.uint64
 
-    return types.void(types.int64, types.uint64), generate
+    @intrinsic
+    def byte(typing: Any, address: Any) -> Any:
+        """Return the byte at an address as a number."""
 
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+            return builder.zext(builder.load(place), ir.IntType(64))
 
-@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
-def put_byte(typing: Any, address: Any, value: Any) -> Any:  # noqa: ARG001
-    """Put one byte at an address."""
+        return types.int64(types.int64), generate
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-        builder.store(builder.trunc(arguments[1], ir.IntType(8)), place)
-        return context.get_dummy_value()
+    @intrinsic
+    def word(typing: Any, address: Any) -> Any:
+        """Return the 8 bytes at an address as one number, the first byte lowest; any alignment."""
 
-    return types.void(types.int64, types.int64), generate
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
 
+        return types.uint64(types.int64), generate
 
-@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
-def bytes_below(typing: Any, found: Any) -> Any:  # noqa: ARG001
-    """Return how many whole bytes of a number, which is not 0, are below its lowest bit."""
+    @intrinsic
+    def put_word(typing: Any, address: Any, value: Any) -> Any:
+        """Put 8 bytes at an address, the lowest first; any alignment."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        zeros = builder.cttz(arguments[0], ir.IntType(1)(1))
-        return builder.lshr(zeros, ir.IntType(64)(3))
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
+            return context.get_dummy_value()
 
-    return types.int64(types.uint64), generate
+        return types.void(types.int64, types.uint64), generate
 
+    @intrinsic
+    def put_byte(typing: Any, address: Any, value: Any) -> Any:
+        """Put one byte at an address."""
 
-@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
-def prefetch(typing: Any, address: Any) -> Any:  # noqa: ARG001
-    """Ask for the cache line of an address before it is needed."""
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+            builder.store(builder.trunc(arguments[1], ir.IntType(8)), place)
+            return context.get_dummy_value()
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [ir.IntType(8).as_pointer()], kind)
-        builder.call(function, [place, number(0), number(3), number(1)])
-        return context.get_dummy_value()
+        return types.void(types.int64, types.int64), generate
 
-    return types.void(types.int64), generate
+    @intrinsic
+    def bytes_below(typing: Any, found: Any) -> Any:
+        """Return how many whole bytes of a number, which is not 0, are below its lowest bit."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            zeros = builder.cttz(arguments[0], ir.IntType(1)(1))
+            return builder.lshr(zeros, ir.IntType(64)(3))
+
+        return types.int64(types.uint64), generate
+
+    @intrinsic
+    def prefetch(typing: Any, address: Any) -> Any:
+        """Ask for the cache line of an address before it is needed."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+            number = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), number, number, number])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [ir.IntType(8).as_pointer()], kind)
+            builder.call(function, [place, number(0), number(3), number(1)])
+            return context.get_dummy_value()
+
+        return types.void(types.int64), generate
 
 
 def address_of(array: Any) -> int:
@@ -112,15 +137,15 @@ def address_of(array: Any) -> int:
 def last_bytes(at: int, length: int, rest: int) -> Any:
     """Return the last `rest` bytes (1 to 7) of a text of `length` bytes as one number, zeros above them."""
     if length >= 8:
-        return word(at + length - 8) >> np.uint64((8 - rest) << 3)
+        return word(at + length - 8) >> unsigned((8 - rest) << 3)
     value = U0
     for step in range(rest):
-        value |= np.uint64(byte(at + length - rest + step)) << np.uint64(step << 3)
+        value |= unsigned(byte(at + length - rest + step)) << unsigned(step << 3)
     return value
 
 
 @compiled
-def hash_of(at: int, length: int, prefixed: bool) -> Any:  # noqa: FBT001 - compiled calls know no keywords
+def hash_of(at: int, length: int, prefixed: bool) -> Any:
     """Return a 64-bit hash of some bytes. It only finds where to look: whoever uses it compares the bytes as well.
 
     Args:
@@ -129,10 +154,10 @@ def hash_of(at: int, length: int, prefixed: bool) -> Any:  # noqa: FBT001 - comp
         prefixed: hash the text with `$device:` in front of it; those are 8 bytes, so the words stay the same.
     """
     if prefixed:
-        value = (np.uint64(length + 8) * _MIX_1 ^ PREFIX_WORD) * _MIX_2
+        value = (unsigned(length + 8) * _MIX_1 ^ PREFIX_WORD) * _MIX_2
         value ^= value >> _S32
     else:
-        value = np.uint64(length) * _MIX_1
+        value = unsigned(length) * _MIX_1
     rest = length & 7
     end = at + length - rest
     place = at

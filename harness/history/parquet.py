@@ -1,8 +1,8 @@
 """Parquet files as rough batches: only the columns that matter are read.
 
-Three layouts are read: a column for each event property (what a warehouse keeps), a column `properties` that is a struct,
-and one that is JSON text. In Parquet an absent value and null are the same. What a column holds is taken for the text that
-the same value would have in JSON, so a column of numbers is a column of ids as well.
+Three layouts are read: a column for each event property (what a warehouse keeps), a column `properties` that is a
+struct, and one that is JSON text. In Parquet an absent value and null are the same. What a column holds is taken for
+the text that the same value would have in JSON, so a column of numbers is a column of ids as well.
 """
 
 from __future__ import annotations
@@ -297,7 +297,7 @@ def _is_null(array: Any) -> NDArray[np.bool_]:
 def _is_true(array: Any) -> NDArray[np.bool_]:
     """Return where `$ignore` is true as JavaScript sees it."""
     if pa.types.is_boolean(array.type):
-        found: NDArray[np.bool_] = array.fill_null(False).to_numpy(zero_copy_only=False)
+        found: NDArray[np.bool_] = array.fill_null(pa.scalar(value=False)).to_numpy(zero_copy_only=False)
         return found
     return np.fromiter((value not in (None, 0, "", b"") for value in array.to_pylist()), np.bool_, len(array))
 
@@ -339,11 +339,11 @@ def _decoded(spans: Spans) -> list[str]:
 def _equals(texts: Texts, wanted: bytes, rows: int) -> NDArray[np.bool_]:
     if isinstance(texts, Coded):
         same = _equals(texts.values, wanted, len(texts.values.start))
-        found = np.zeros(rows, np.bool_)
+        spread = np.zeros(rows, np.bool_)
         there = texts.places >= 0
-        found[there] = same[texts.places[there]]
-        return found
-    found = texts.length == len(wanted)
+        spread[there] = same[texts.places[there]]
+        return spread
+    found: NDArray[np.bool_] = texts.length == len(wanted)
     for row in np.flatnonzero(found):
         begin = texts.start[row]
         found[row] = texts.data[begin : begin + len(wanted)].tobytes() == wanted

@@ -1,7 +1,7 @@
 """Reads a history once, from its first file to its last, as batches of events in columns of codes.
 
-A thread of its own reads ahead and glances through the bytes while the batch before is being worked on. What is broken is
-counted and sampled, never fatal, unless `strict_lines` asks for it.
+A thread of its own reads ahead and glances through the bytes while the batch before is being worked on. What is broken
+is counted and sampled, never fatal, unless `strict_lines` asks for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,10 +185,10 @@ class HistoryReader:
             insert = Spans(np.zeros(8, np.uint8), np.zeros(size, np.int64), np.full(size, -1, np.int32))
         insert_form = np.empty(size, np.uint8)
         _judge_inserts(address_of(insert.data), insert.start, insert.length, insert_form)
-        first = self.rows
+        first_index = self.rows
         self.rows += size
         return EventBatch(
-            first_index=first,
+            first_index=first_index,
             size=size,
             file=number,
             line=rough.line,
@@ -219,7 +219,7 @@ class HistoryReader:
         if isinstance(device, Spans):
             return self.ids.encode_devices(device, strip_prefix=strip)
         codes, listed = self.ids.encode_devices(device.values, strip_prefix=strip)
-        return _take(codes, device.places, np.uint32(ABSENT)), _take(listed, device.places, np.bool_(False))
+        return _take(codes, device.places, np.uint32(ABSENT)), _take(listed, device.places, np.bool_())
 
     def _count(self, rough: Rough, form: NDArray[np.uint8]) -> None:
         count = int(np.count_nonzero(form == Form.BROKEN))
@@ -275,7 +275,7 @@ def _some_codes(dictionary: Dictionary, texts: Texts | None, size: int, rows: ND
     return found
 
 
-def _take(values: NDArray[np.generic], places: NDArray[np.int64], missing: np.generic) -> NDArray[np.generic]:
+def _take(values: NDArray[Any], places: NDArray[np.int64], missing: Any) -> NDArray[Any]:
     if not len(values):
         return np.full(len(places), missing)
     absent = places < 0
@@ -299,7 +299,8 @@ def _or_else(first: Texts | None, second: Texts | None) -> Texts | None:
     if first is None or second is None:
         return second if first is None else first
     a, b = _spread(first), _spread(second)
-    assert a is not None and b is not None
+    assert a is not None
+    assert b is not None
     if a.data is b.data:
         data, shift = a.data, 0
     else:
@@ -310,7 +311,7 @@ def _or_else(first: Texts | None, second: Texts | None) -> Texts | None:
 
 
 @compiled
-def _judge_inserts(data: int, start: object, length: object, form: object) -> None:
+def _judge_inserts(data: int, start: Any, length: Any, form: Any) -> None:
     for row in range(len(start)):
         size = length[row]
         if size <= 0:
@@ -351,7 +352,7 @@ def _ahead(rough: Callable[[], Iterator[tuple[int, Rough]]]) -> Iterator[tuple[i
             for item in rough():
                 if not put(item):
                     return
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for it
+        except BaseException as error:  # raised again by whoever waits for it
             put(error)
         else:
             put(None)

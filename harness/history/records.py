@@ -1,8 +1,8 @@
 """What the rooms of histories hand to each other: batches of events in columns, replayed identity, the audit.
 
-A history is read once, in order of arrival, as batches of columns. Ids are codes of one dictionary for the whole history
-(`harness.history.dictionary.Dictionary`), so every step after the reader works on numbers. Three codes have a meaning of
-their own: `ABSENT`, `EMPTY` and `BARE_PREFIX`.
+A history is read once, in order of arrival, as batches of columns. Ids are codes of one dictionary for the whole
+history (`harness.history.dictionary.Dictionary`), so every step after the reader works on numbers. Three codes have a
+meaning of their own: `ABSENT`, `EMPTY` and `BARE_PREFIX`.
 
 Events are numbered from 0 as `harness resolve` numbers them: blank lines are no events, broken lines have a number.
 """

@@ -1,13 +1,14 @@
 """Exact replay: every stored event of a history goes through the rules of its system in order of arrival.
 
-The loops work on codes in arrays that grow with the dictionary; what they decide is what `harness.identity` decides, and
-tests hold both equal on every stream. Everything a decision depends on is in the arrays, so their size is known: about
+The loops work on codes in arrays that grow with the dictionary; what they decide is what `harness.identity` decides,
+and tests hold both equal on every stream. Everything a decision depends on is in the arrays, so their size is known: about
 40 bytes an id beside the dictionary, whatever the number of events.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from harness.history.canonical import canonical_of
 from harness.history.dictionary import Dictionary
 from harness.history.door import Admitted
 from harness.history.marks import COMPAT, PHP_LOOSE, PREFIXED, STRICT_V4
-from harness.history.native import compiled
+from harness.history.native import compiled, integer
 from harness.history.records import NO_RULE, RULE_NAMES, DecisionColumns, EventBatch, ResolvedIds
 from harness.history.replay_legacy import IS_STORED, replay_legacy
 from harness.history.replay_original import IDENTIFIED, replay_original
@@ -120,11 +121,20 @@ class Replay(ABC):
 
     @abstractmethod
     def settled(self) -> NDArray[np.uint32]:
-        """Return for every code a code that all ids of its user share, an id of that user: not yet the canonical one."""
+        """Return for every code one that all ids of its user share: an id of that user, not yet the canonical one."""
 
     @abstractmethod
     def canonical(self) -> NDArray[np.uint32]:
         """Return for every code the canonical id of an event that was stored under it; of what is no id, itself."""
+
+    def picked(self, members: Mapping[int, NDArray[np.uint32]]) -> dict[int, int]:
+        """Return the canonical ids of a few clusters.
+
+        Args:
+            members: the codes of the ids of each cluster, by anything.
+        """
+        settled = self.settled()
+        return {key: int(settled[codes[0]]) for key, codes in members.items()}
 
     @abstractmethod
     def resolved(self) -> ResolvedIds:
@@ -186,8 +196,10 @@ class OriginalReplay(Replay):
     def known(self) -> NDArray[np.uint32]:
         """Return the codes of all ids in clusters, in order of first appearance."""
         self._grow()
-        codes = np.flatnonzero(self._number)
-        return codes[np.argsort(self._number[codes])].astype(np.uint32)
+        codes = np.flatnonzero(self._number).astype(np.uint32)
+        ordered = np.empty(len(codes), np.uint32)
+        ordered[self._number[codes] - 1] = codes
+        return ordered
 
     def roots(self) -> NDArray[np.uint32]:
         """Return for every code the root of its cluster; 0 for what is no id of the model."""
@@ -215,6 +227,17 @@ class OriginalReplay(Replay):
         )
         found: NDArray[np.uint32] = np.where(root == 0, np.arange(len(root), dtype=np.uint32), picked[root])
         return found
+
+    def picked(self, members: Mapping[int, NDArray[np.uint32]]) -> dict[int, int]:
+        """Return the canonical ids of a few clusters, picked by the policy of the settings."""
+        root = np.zeros(len(self._number), np.uint32)
+        for codes in members.values():
+            root[codes] = codes[0]
+        heap, place = self.ids.raw()
+        size = np.bincount(root, minlength=len(root)).astype(np.int32)
+        identified = (self._flags & IDENTIFIED) != 0
+        found = canonical_of(root, self._number, identified, size, self.settings, heap, place)
+        return {key: int(found[codes[0]]) for key, codes in members.items()}
 
     def resolved(self) -> ResolvedIds:
         """Return who every id is; `rule` and `event_index` are those that made it one user with its canonical id."""
@@ -435,12 +458,12 @@ def _roots(above: Any, number: Any, root: Any) -> None:
     for code in range(len(above)):
         if number[code] == 0:
             continue
-        top = np.int64(code)
+        top = integer(code)
         while above[top] >= 0:
-            top = np.int64(above[top])
-        step = np.int64(code)
+            top = integer(above[top])
+        step = integer(code)
         while above[step] >= 0 and above[step] != top:
-            up = np.int64(above[step])
+            up = integer(above[step])
             above[step] = top
             step = up
         root[code] = top
@@ -453,25 +476,25 @@ def _since(codes: Any, canonical: Any, tree: Any, tree_event: Any, tree_rule: An
     Events on the way up a tree come later and later, so whichever side has the earlier one goes up.
     """
     for row in range(len(codes)):
-        a, b = np.int64(codes[row]), np.int64(canonical[row])
+        a, b = integer(codes[row]), integer(canonical[row])
         event_index[row] = -1
         rule[row] = 0
         while a != b:
             if tree_event[b] < 0 or (tree_event[a] >= 0 and tree_event[a] < tree_event[b]):
                 event_index[row] = tree_event[a]
                 rule[row] = tree_rule[a]
-                a = np.int64(tree[a])
+                a = integer(tree[a])
             else:
                 event_index[row] = tree_event[b]
                 rule[row] = tree_rule[b]
-                b = np.int64(tree[b])
+                b = integer(tree[b])
 
 
 @compiled
 def _ends(codes: Any, aliases: Any, target: Any, leads: Any) -> None:
     for code in codes:
         if aliases[code]:
-            end = np.int64(code)
+            end = integer(code)
             while target[end] != 0:
-                end = np.int64(target[end])
+                end = integer(target[end])
             leads[code] = end

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from harness.history.attempts import JOINED, attempted, decided, looked_at
-from harness.history.native import compiled
+from harness.history.native import compiled, integer
 from harness.history.records import RULE_NAMES
 
 IS_STORED: Final = 1
@@ -56,9 +54,9 @@ def replay_legacy(
     for row in range(len(status)):
         if status[row] != 0:
             continue
-        sent = np.int64(distinct[row])
+        sent = integer(distinct[row])
         received[row] = sent
-        at = np.int64(1)
+        at = integer(1)
         if sent > 1:
             at = _follow_at(sent, arrival_ms[row], target, works_from) if delay_ms else _follow(sent, target)
             flags[at] |= IS_STORED
@@ -80,7 +78,7 @@ def replay_legacy(
             rule[count] = _VERB
             count += 1
             continue
-        new = np.int64(alias[row])
+        new = integer(alias[row])
         result = 2
         decided(sent, new, tries)
         if new <= 1 or sent <= 1:
@@ -110,7 +108,7 @@ def replay_legacy(
 def _follow(code: int, target: Any) -> int:
     """Return where a chain of aliases leads, and shorten the way for whoever comes next."""
     while target[code] != 0:
-        up = np.int64(target[code])
+        up = integer(target[code])
         if target[up] != 0:
             target[code] = target[up]
         code = up
@@ -120,12 +118,12 @@ def _follow(code: int, target: Any) -> int:
 @compiled
 def _follow_plainly(code: int, target: Any) -> int:
     while target[code] != 0:
-        code = np.int64(target[code])
+        code = integer(target[code])
     return code
 
 
 @compiled
 def _follow_at(code: int, arrival_ms: int, target: Any, works_from: Any) -> int:
     while target[code] != 0 and arrival_ms >= works_from[code]:
-        code = np.int64(target[code])
+        code = integer(target[code])
     return code

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from harness.history.attempts import JOINED, SHARED, decided, looked_at
-from harness.history.native import compiled
+from harness.history.native import compiled, integer, prefetch
 from harness.history.records import RULE_NAMES
 
 IDENTIFIED: Final = 1
@@ -35,6 +33,7 @@ _MERGED: Final = 0
 _ALREADY: Final = 1
 _REFUSED: Final = 2
 _IGNORED: Final = 3
+_AHEAD: Final = 16
 
 
 @compiled
@@ -70,9 +69,9 @@ def replay_original(
 ) -> int:
     """Let the model decide on every stored event of a batch; return how many decisions there are.
 
-    `bare` maps each code to the id it is one with, and is empty where every id is its own. `numbers` holds the limit, the
-    mark of the form that anonymous ids need, and the two switches about taken ids. The arrays from `above` to `tries` are
-    the state, one entry a code; those from `stored` on take what comes out.
+    `bare` maps each code to the id it is one with, and is empty where every id is its own. `numbers` holds the limit,
+    the mark of the form that anonymous ids need, and the two switches about taken ids. The arrays from `above` to
+    `tries` are the state, one entry a code; those from `stored` on take what comes out.
     """
     limit = numbers[0]
     form = numbers[1]
@@ -81,10 +80,21 @@ def replay_original(
     mapped = len(bare) > 0
     merge = 0
     count = 0
-    for row in range(len(status)):
+    numbers_at, above_at, flags_at = number.ctypes.data, above.ctypes.data, flags.ctypes.data
+    marks_at, tries_at = marks.ctypes.data, tries.ctypes.data
+    rows = len(status)
+    for row in range(rows):
+        if row + _AHEAD < rows:
+            soon = integer(distinct[row + _AHEAD])
+            prefetch(numbers_at + 4 * soon)
+            if kind[row + _AHEAD] != 0:
+                prefetch(above_at + 4 * soon)
+                prefetch(flags_at + soon)
+                prefetch(marks_at + soon)
+                prefetch(tries_at + soon)
         if status[row] != 0:
             continue
-        sent = np.int64(distinct[row])
+        sent = integer(distinct[row])
         what = kind[row]
         if what == 0:
             key = _key(sent, bare, mapped)
@@ -98,9 +108,9 @@ def replay_original(
         index = first_index + row
         result = _REFUSED
         if what == 1:
-            named = np.int64(identified[row])
+            named = integer(identified[row])
             user = _key(named if named > 1 else sent, bare, mapped)
-            anon = _key(np.int64(anonymous[row]), bare, mapped)
+            anon = _key(integer(anonymous[row]), bare, mapped)
             decided(anon, user, tries)
             if user > 1:
                 _know(user, number, counter)
@@ -140,7 +150,7 @@ def replay_original(
             if sent <= 1:
                 sent = named
         elif what == 2:
-            first = _key(np.int64(alias[row]), bare, mapped)
+            first = _key(integer(alias[row]), bare, mapped)
             target = _key(sent, bare, mapped)
             decided(target, first, tries)
             if first > 1:
@@ -168,14 +178,14 @@ def replay_original(
                 begin = merge_offsets[merge]
                 size = merge_offsets[merge + 1] - begin
             for step in range(size):
-                one = _key(np.int64(merge_ids[begin + step]), bare, mapped)
+                one = _key(integer(merge_ids[begin + step]), bare, mapped)
                 looked_at(one, marks, tries)
                 if one > 1:
                     _know(one, number, counter)
-            first, second = np.int64(0), np.int64(0)
+            first, second = integer(0), integer(0)
             if size == 2:
-                first = _key(np.int64(merge_ids[begin]), bare, mapped)
-                second = _key(np.int64(merge_ids[begin + 1]), bare, mapped)
+                first = _key(integer(merge_ids[begin]), bare, mapped)
+                second = _key(integer(merge_ids[begin + 1]), bare, mapped)
             if by_track[row]:
                 result, why = _IGNORED, _BY_TRACK
             elif first <= 1 or second <= 1:
@@ -188,7 +198,7 @@ def replay_original(
                     tries[first] |= JOINED
                     tries[second] |= JOINED
             if sent <= 1 and size > 0:
-                sent = np.int64(merge_ids[begin])
+                sent = integer(merge_ids[begin])
         key = _key(sent, bare, mapped)
         if key > 1:
             _know(key, number, counter)
@@ -204,9 +214,9 @@ def replay_original(
 
 
 @compiled
-def _key(code: int, bare: Any, mapped: bool) -> int:  # noqa: FBT001
-    found = np.int64(bare[code]) if mapped else code
-    return found if found > 1 else np.int64(1)
+def _key(code: int, bare: Any, mapped: bool) -> int:
+    found = integer(bare[code]) if mapped else code
+    return found if found > 1 else integer(1)
 
 
 @compiled
@@ -219,11 +229,11 @@ def _know(code: int, number: Any, counter: Any) -> None:
 @compiled
 def _find(code: int, above: Any) -> int:
     """Return the root of a cluster; a root has the size of its cluster as a negative number."""
-    up = np.int64(above[code])
+    up = integer(above[code])
     if up < 0:
         return code
     while True:
-        higher = np.int64(above[up])
+        higher = integer(above[up])
         if higher < 0:
             return up
         above[code] = higher

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from harness.history.attempts import AS_USER, BARE, JOINED, SENT_AS_USER, SHARED, TRIED, attempted, looked_at
-from harness.history.native import compiled
+from harness.history.native import compiled, integer
 from harness.history.records import RULE_NAMES
 
 IS_DEVICE: Final = 1
@@ -38,7 +36,7 @@ def replay_simplified(
     merge_rows: Any,
     merge_offsets: Any,
     merge_ids: Any,
-    literal: bool,  # noqa: FBT001
+    literal: bool,
     marks: Any,
     owner: Any,
     flags: Any,
@@ -59,7 +57,7 @@ def replay_simplified(
     for row in range(len(status)):
         if status[row] != 0:
             continue
-        sent = np.int64(distinct[row])
+        sent = integer(distinct[row])
         if kind[row] != 0:
             if kind[row] == 3:
                 while merge < len(merge_rows) and merge_rows[merge] < row:
@@ -79,8 +77,8 @@ def replay_simplified(
             rule[count] = _VERB
             count += 1
             continue
-        who = np.int64(user[row])
-        what = np.int64(device[row])
+        who = integer(user[row])
+        what = integer(device[row])
         if who == 1 and not literal:
             who = 0
         if what == 1 or what == 2:
@@ -109,7 +107,7 @@ def replay_simplified(
         tries[what] |= TRIED
         tries[who] |= AS_USER
         place[count] = row
-        held = np.int64(owner[what])
+        held = integer(owner[what])
         if marks[who] & _PREFIXED:
             outcome[count] = 2
             rule[count] = _IS_DEVICE_ID

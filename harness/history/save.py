@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,7 @@ SCHEMA: Final = pa.schema(
 The last two are null for an id that is its own canonical distinct_id.
 """
 
-_ROWS_AT_ONCE: Final = 1 << 19
+_ROWS_AT_ONCE: Final = 1 << 18
 _RULES: Final = pa.array(RULE_NAMES, pa.string())
 
 
@@ -42,17 +43,26 @@ def save_resolved(path: Path, ids: Dictionary, resolved: ResolvedIds) -> None:
         InputError: when nothing can be written there.
         OutsideError: when the disk is full or fails; what was there before is still there.
     """
+
+    def table(first: int) -> pa.RecordBatch:
+        part = slice(first, first + _ROWS_AT_ONCE)
+        rule, event_index = resolved.rule[part], resolved.event_index[part]
+        reason = pa.DictionaryArray.from_arrays(pa.array(rule.astype(np.int8), mask=rule == NO_RULE), _RULES)
+        index = pa.array(event_index, mask=event_index < 0)
+        columns = [ids.arrow(resolved.ids[part]), ids.arrow(resolved.canonical[part]), reason, index]
+        return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+    firsts = list(range(0, len(resolved.ids), _ROWS_AT_ONCE))
     with (
-        whole_or_nothing(path, failures=(pa.ArrowException,)) as unfinished,
+        whole_or_nothing(path, failures=(OSError, pa.ArrowException)) as unfinished,
         pq.ParquetWriter(
-            unfinished, SCHEMA, compression="snappy", use_dictionary=["reason"], write_statistics=False
+            unfinished, SCHEMA, compression="none", use_dictionary=["reason"], write_statistics=False
         ) as writer,
+        ThreadPoolExecutor(1) as ahead,
     ):
-        for first in range(0, len(resolved.ids), _ROWS_AT_ONCE):
-            part = slice(first, first + _ROWS_AT_ONCE)
-            rule, event_index = resolved.rule[part], resolved.event_index[part]
-            alone = rule == NO_RULE
-            reason = pa.DictionaryArray.from_arrays(pa.array(rule.astype(np.int8), mask=alone), _RULES)
-            index = pa.array(event_index, mask=event_index < 0)
-            columns = [ids.arrow(resolved.ids[part]), ids.arrow(resolved.canonical[part]), reason, index]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
+        waiting = [ahead.submit(table, first) for first in firsts[:1]]
+        for first in [*firsts[1:], None][: len(firsts)]:
+            batch = waiting.pop().result()
+            if first is not None:
+                waiting.append(ahead.submit(table, first))
+            writer.write_batch(batch)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.native import address_of, byte, bytes_below, compiled, hash_of, word
+from harness.history.native import address_of, byte, bytes_below, compiled, hash_of, integer, unsigned, word
 from harness.history.records import TIME_MISSING, TIME_WRONG
 from harness.ingestion.limits import EARLIEST_MS
 
@@ -182,7 +182,7 @@ def scan(data: NDArray[np.uint8], begin: int, end: int, keys: Keys, seconds_belo
 @compiled
 def key_slot(at: int, length: int) -> int:
     """Return where to look for a key first."""
-    return np.int64(hash_of(at, length, False) & np.uint64(_KEY_SLOTS - 1))
+    return integer(hash_of(at, length, False) & unsigned(_KEY_SLOTS - 1))
 
 
 @compiled
@@ -378,7 +378,7 @@ def _field(at: int, size: int, slots: Any, key_data: Any, key_start: Any, key_le
                     same = False
                     break
             if same:
-                return field
+                return integer(field)
         slot = (slot + 1) & (_KEY_SLOTS - 1)
     return _NOTHING
 
@@ -404,7 +404,7 @@ def _value(at: int, end: int) -> Any:
 
 @compiled
 def _word(at: int, end: int, wanted: Any, size: int) -> int:
-    shift = np.uint64(64 - 8 * size)
+    shift = unsigned(64 - 8 * size)
     if at + size > end or (word(at) << shift) != (wanted << shift):
         return -1
     return at + size
@@ -524,8 +524,8 @@ def _nested(at: int, end: int) -> Any:
     items = 0
     levels = 0
     objects = 0
-    is_object = np.uint64(0)
-    one = np.uint64(1)
+    is_object = unsigned(0)
+    one = unsigned(1)
     wants_value = True
     while True:
         if at >= end:
@@ -675,14 +675,14 @@ def _judge(base: int, seconds_below: float, start: Any, length: Any, row: int, t
     exact = sent * 1000.0 if sent < seconds_below else sent
     newest[0] = max(newest[0], exact)
     rounded = np.rint(exact) if sent < seconds_below else np.floor(sent)
-    time_ms[row] = np.int64(rounded) if sent > 0.0 and rounded >= EARLIEST_MS else TIME_WRONG
+    time_ms[row] = integer(rounded) if sent > 0.0 and rounded >= EARLIEST_MS else TIME_WRONG
     return 0
 
 
 @compiled
 def _decimal(at: int, size: int) -> float:
     """Return a plain number of up to 15 digits, which a float holds exactly or rounds as any reader does; else -1."""
-    value = np.int64(0)
+    value = integer(0)
     digits = 0
     behind = -1
     for step in range(size):

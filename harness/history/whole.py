@@ -11,12 +11,12 @@ from harness.problems import InputError, OutsideError, Problem
 
 
 @contextmanager
-def whole_or_nothing(path: Path, *, failures: tuple[type[Exception], ...] = ()) -> Iterator[Path]:
+def whole_or_nothing(path: Path, *, failures: tuple[type[Exception], ...] = (OSError,)) -> Iterator[Path]:
     """Give a name to write under; the file gets its own name when all of it is written, else it is removed.
 
     Args:
         path: the file; what is there is replaced at the very end.
-        failures: what else, beside OSError, means that writing failed.
+        failures: what means that writing failed.
 
     Raises:
         InputError: when nothing can be written there.
@@ -26,10 +26,8 @@ def whole_or_nothing(path: Path, *, failures: tuple[type[Exception], ...] = ()) 
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         yield unfinished
-        with open(unfinished, "rb+") as file:
-            os.fsync(file.fileno())
         unfinished.replace(path)
-    except (OSError, *failures) as error:
+    except failures as error:
         what = getattr(error, "strerror", None) or str(error).split("\n", 1)[0]
         raise OutsideError(f"{path}: can't be written: {what}. Nothing was overwritten.") from None
     finally:
