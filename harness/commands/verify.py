@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--id-merge",
     type=click.Choice(ID_MERGE_SYSTEMS),
-    help="The project's ID-merge system.  [default: the scenario's, else simplified]",
+    help="The project's ID-merge system.  [default: the journal's, the scenario's, else simplified]",
 )
 @click.option("--run", "run_id", metavar="ID", help="Only the run with this id, as `harness send` told it.")
 @click.option(
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     "--journal",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The journal of `harness send`: tells run and days.  [default: EVENTS.journal, where there is one]",
+    help="The journal of `harness send`: tells run, system and days.  [default: EVENTS.journal, where there is one]",
 )
 @click.option("--from-date", metavar="DATE", help="First day to read.  [default: that of the earliest event]")
 @click.option("--to-date", metavar="DATE", help="Last day to read.  [default: that of the latest event]")
@@ -112,6 +112,8 @@ def command(
 
     if (export is None) == (source is None):
         raise _wrong("--export, --from", "needs exactly one of the two", "Name a file, or a region or URL.")
+    if str(events) == str(export) == "-":
+        raise _wrong("--export", "and EVENTS can't both be standard input", "Name a file for one of them.")
     patience = Patience(_seconds(wait, "--wait"), _seconds(poll, "--poll"))
     if export is not None and patience.wait_s:
         raise _wrong("--wait", "is for --from: a file does not change", "Leave it out.")
@@ -119,7 +121,7 @@ def command(
     run_id = run_id or journaled.run_id
     marking = _marking(run_id, isolates=is_scenario(events) if isolate is None else isolate)
     chosen = chosen_settings(settings, cluster_limit)
-    system, rows, base = _sent(events, id_merge, chosen, endpoint, instant(now), marking)
+    system, rows, base = _sent(events, id_merge or journaled.id_merge, chosen, endpoint, instant(now), marking)
     replay = Replay(rows, strict)
     read: ReadExport
     if export is not None:
@@ -194,9 +196,10 @@ def _reading_project(
 
 
 class _Journaled(NamedTuple):
-    """What a journal tells of a send: its run, and the day it began; None where it tells nothing."""
+    """What a journal tells of a send: its run, its system, and the day it began; None where it tells nothing."""
 
     run_id: str | None = None
+    id_merge: IdMerge | None = None
     first_day: date | None = None
 
 
@@ -210,8 +213,10 @@ def _journaled(events: Path, journal: Path | None) -> _Journaled:
 
     status = status_of(path)
     run_id, started = status["run_id"], status["started"]
-    _tell(f"note: the journal {path} tells the run {run_id}" if run_id else f"note: the journal {path} is read")
-    return _Journaled(run_id, None if started is None else day_of(parse_instant(started)))
+    told = [str(part) for part in (run_id and f"the run {run_id}", status["id_merge"]) if part]
+    _tell(f"note: the journal {path} tells {' and '.join(told) or 'when it was sent'}")
+    system = next((known for known in ID_MERGE_SYSTEMS if known == status["id_merge"]), None)
+    return _Journaled(run_id, system, None if started is None else day_of(parse_instant(started)))
 
 
 def _marking(run_id: str | None, *, isolates: bool) -> Marking | None:

@@ -135,8 +135,8 @@ def test_what_was_sent_is_read_back_from_a_server(shell: Shell, server: RunningS
     send = ("--to", server.url, "--id-merge", "original", "--live", "--yes", "--project", "4711")
     done = shell.run("send", "events.jsonl", *send, environment=SECRETS)
     assert done.code == 0, done.err
-    read = ("--from", server.url, "--id-merge", "original", "--json")
-    done = shell.run("verify", "events.jsonl", *read, environment=SECRETS)
+    done = shell.run("verify", "events.jsonl", "--from", server.url, "--json", environment=SECRETS)
+    assert "the journal events.jsonl.journal tells original" in done.err
     assert done.code == 0, done.out + done.err
     assert document(done)["agree"] == 11
     assert_no_secret(done)
@@ -190,6 +190,7 @@ def assert_no_secret(done: Done) -> None:
 WRONG = {
     "neither file nor project": (["events.jsonl"], "exactly one"),
     "file and project": (["events.jsonl", "--export", "x", "--from", "us"], "exactly one"),
+    "standard input twice": (["-", "--export", "-"], "both be standard input"),
     "no such file": (["nowhere.jsonl", "--export", "export.ndjson"], "nowhere.jsonl"),
     "no such export": (["events.jsonl", "--export", "nowhere"], "nowhere"),
     "no region": (["events.jsonl", "--from", "mars"], "no region"),
