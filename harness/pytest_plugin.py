@@ -70,18 +70,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
     """Collect a scenario file."""
-    if file_path.suffix != ".yaml":
-        return None
-    if not file_path.name.endswith(ENDING):
-        folders = parent.config.stash[_FOLDERS]
-        real = Path(os.path.realpath(file_path))
-        if not folders or not any(real == folder or folder in real.parents for folder in folders):
-            return None
-        from harness.scenario.collect import holds_property
+    if _is_scenario(file_path, parent.config.stash[_FOLDERS]):
+        return ScenarioFile.from_parent(parent, path=file_path)
+    return None
 
-        if holds_property(file_path):
-            return None
-    return ScenarioFile.from_parent(parent, path=file_path)
+
+def _is_scenario(path: Path, folders: list[Path]) -> bool:
+    if path.name.endswith(ENDING):
+        return True
+    if not folders or path.suffix not in (".yaml", ".yml"):
+        return False
+    real = Path(os.path.realpath(path))
+    if real in folders:
+        return True
+    if path.suffix != ".yaml" or not any(folder in real.parents for folder in folders):
+        return False
+    from harness.scenario.collect import holds_property
+
+    return not holds_property(path)
 
 
 class ScenarioFile(pytest.File):

@@ -55,6 +55,12 @@ def test_configured_folders_are_run_beside_testpaths_and_not_beside_paths_that_w
     runs.run("flows/a.yaml::original").assert_outcomes(passed=1)
 
 
+def test_a_file_that_is_configured_by_its_name_is_a_scenario_however_it_ends(runs: Runs) -> None:
+    runs.write(flows__a_yml=JOINED, flows__b_yml=JOINED, flows__c_yaml=JOINED)
+    done = runs.run("--harness-scenarios", "flows/a.yml", "--harness-scenarios", "flows/c.yaml", "-v")
+    done.assert_outcomes(passed=4)
+
+
 def test_a_configured_folder_that_is_not_there_is_wrong_usage(runs: Runs) -> None:
     done = runs.run("--harness-scenarios", "flowz")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
