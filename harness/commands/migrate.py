@@ -62,7 +62,7 @@ _ROUTES: Final = "original to simplified, legacy to simplified, legacy to origin
 @click.option(
     "--shard-events",
     type=click.IntRange(min=1),
-    default=1_000_000,
+    default=200_000,
     show_default=True,
     metavar="N",
     help="Most events of one file.",
@@ -117,7 +117,7 @@ def command(
     Examples:
       harness migrate export/ --from original --to simplified --user-id '^user-'
       harness migrate export/ --from original --to simplified --user-id '^user-' --out new/
-      for part in new/*.jsonl; do harness send $part --to eu --endpoint import --live; done
+      for part in new/part-*; do harness send $part --to eu --id-merge simplified --live; done
 
     \b
     Exit codes:

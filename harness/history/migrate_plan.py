@@ -20,7 +20,7 @@ from harness.history.migrate_ids import Ids, bare, device_keys, matching, nobody
 from harness.history.migrate_records import NO_TIME, Census, Codes, Edges, Flags, Longs, MigrateOrder, Plan, Unresolved
 from harness.history.records import ABSENT, EMPTY
 
-NO_USER: Final = "no user id among them, and devices meet only through a user"
+NO_USER: Final = "no user id, and devices meet only through a user"
 TOO_MANY: Final = "more ids than one cluster may have"
 
 

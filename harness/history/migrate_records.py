@@ -72,7 +72,7 @@ class MigrateOrder:
     excluded: str | None = None
     excluded_ids: frozenset[str] = frozenset()
     device_forms: DeviceForms = "apart"
-    shard_events: int = 1_000_000
+    shard_events: int = 200_000
     endpoint: Endpoint = "import"
     strict: bool = False
     stored: bool = False

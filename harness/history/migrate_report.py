@@ -15,7 +15,7 @@ MOST_LISTED: Final = 1_000
 """Clusters that the JSON document lists; the numbers beside them count all."""
 
 MOST_TOLD: Final = 10
-_CELLS: Final = 60
+_CELLS: Final = 44
 _POLICIES: Final = {
     "drop": "their devices stay nobody's",
     "elect": "all their devices become the strongest candidate's",
@@ -226,8 +226,8 @@ def _ambiguous_row(one: Ambiguous) -> tuple[str, ...]:
 
 
 def _some(ids: tuple[str, ...]) -> str:
-    more = f" and {len(ids) - 3:,} more" if len(ids) > 3 else ""
-    return ", ".join(map(_short, ids[:3])) + more
+    more = f" and {len(ids) - 2:,} more" if len(ids) > 2 else ""
+    return ", ".join(map(_short, ids[:2])) + more
 
 
 def _rest(count: int) -> str:
