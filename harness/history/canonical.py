@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import llvmlite.ir as ir  # type: ignore[import-untyped]
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from harness.history.native import compiled, integer, last_bytes, unsigned, word
+from harness.history.native import address_of, compiled, integer, last_bytes, unsigned, word
 from harness.identity.settings import IdentitySettings
 
-_LANES: Final = 8
+_LANES: Final = 4
 _LONGEST: Final = 128
 _CHUNK: Final = 1 << 17
 _FIRST: Final = np.array(
@@ -134,10 +137,10 @@ def _keyed_state(seed: int) -> NDArray[np.uint64]:
     state[0] ^= np.uint64(0x01010000 ^ (_KEY_BYTES << 8) ^ _DIGEST_BYTES)
     block = np.zeros((16, _LANES), np.uint64)
     block[:2, :] = np.frombuffer(_key(seed), np.uint64)[:, None]
-    lanes = np.repeat(state[:, None], _LANES, axis=1)
+    lanes = np.ascontiguousarray(np.repeat(state[:, None], _LANES, axis=1))
     counts = np.full(_LANES, 128, np.uint64)
     out = np.empty((8, _LANES), np.uint64)
-    _compress(lanes, block, counts, np.uint64(0), np.empty((16, _LANES), np.uint64), out)
+    _compress_once(address_of(lanes), address_of(block), address_of(counts), np.uint64(0), address_of(out))
     return np.ascontiguousarray(out[:, 0])
 
 
@@ -180,8 +183,8 @@ def _draw(codes: Any, heap: int, place: Any, state: Any, drawn: Any) -> None:
             start[part, lane] = state[part]
     block = np.zeros((16, _LANES), np.uint64)
     counts = np.empty(_LANES, np.uint64)
-    work = np.empty((16, _LANES), np.uint64)
     out = np.empty((8, _LANES), np.uint64)
+    start_at, block_at, counts_at, out_at = start.ctypes.data, block.ctypes.data, counts.ctypes.data, out.ctypes.data
     for first in range(0, len(codes), _LANES):
         lanes = min(_LANES, len(codes) - first)
         for lane in range(lanes):
@@ -196,7 +199,7 @@ def _draw(codes: Any, heap: int, place: Any, state: Any, drawn: Any) -> None:
             rest = length & 7
             if length < _LONGEST and rest:
                 block[words, lane] = last_bytes(record + 8, length, rest)
-        _compress(start, block, counts, _ALL, work, out)
+        _compress_once(start_at, block_at, counts_at, _ALL, out_at)
         for lane in range(lanes):
             record = heap + place[codes[first + lane]]
             if integer(word(record) & unsigned(0xFFFFFFFF)) > _LONGEST:
@@ -217,35 +220,70 @@ def _swapped(value: Any) -> Any:
     return (value << unsigned(32)) | (value >> unsigned(32))
 
 
-@compiled
-def _compress(start: Any, block: Any, counts: Any, last: Any, work: Any, out: Any) -> None:
-    """Do the compression of BLAKE2b on several blocks at once, one a lane."""
+def _columns_of_state(builder: Any, address: Any, rows: int) -> list[Any]:
+    """Load rows of lanes that lie one after the other."""
+    vector = ir.VectorType(ir.IntType(64), _LANES)
+    step = ir.IntType(64)
+    return [
+        builder.load(builder.inttoptr(builder.add(address, step(row * 8 * _LANES)), vector.as_pointer()), align=8)
+        for row in range(rows)
+    ]
+
+
+def _emit_compression(builder: Any, start: Any, block: Any, counts: Any, last: Any, out: Any) -> None:
+    """Write the compression of BLAKE2b, unrolled, for several blocks at once: one in each lane of a vector."""
+    word_type = ir.IntType(64)
+    vector = ir.VectorType(word_type, _LANES)
+
+    def all_lanes(value: int) -> Any:
+        return ir.Constant(vector, [value] * _LANES)
+
+    def turned(value: Any, right: int) -> Any:
+        low = builder.lshr(value, all_lanes(right))
+        return builder.or_(low, builder.shl(value, all_lanes(64 - right)))
+
+    state = _columns_of_state(builder, start, 8)
+    message = _columns_of_state(builder, block, 16)
+    (count,) = _columns_of_state(builder, counts, 1)
+    spread = ir.Constant(vector, ir.Undefined)
     for lane in range(_LANES):
-        for part in range(8):
-            work[part, lane] = start[part, lane]
-            work[part + 8, lane] = _FIRST[part]
-        work[12, lane] ^= counts[lane]
-        work[14, lane] ^= last
-    for turn in range(12):
-        for step in range(8):
-            a, b, c, d = _TURNS[step, 0], _TURNS[step, 1], _TURNS[step, 2], _TURNS[step, 3]
-            x, y = _ORDER[turn, 2 * step], _ORDER[turn, 2 * step + 1]
-            for lane in range(_LANES):
-                va = work[a, lane] + work[b, lane] + block[x, lane]
-                vd = work[d, lane] ^ va
-                vd = (vd >> unsigned(32)) | (vd << unsigned(32))
-                vc = work[c, lane] + vd
-                vb = work[b, lane] ^ vc
-                vb = (vb >> unsigned(24)) | (vb << unsigned(40))
-                va = va + vb + block[y, lane]
-                vd = vd ^ va
-                vd = (vd >> unsigned(16)) | (vd << unsigned(48))
-                vc = vc + vd
-                vb = vb ^ vc
-                work[b, lane] = (vb >> unsigned(63)) | (vb << unsigned(1))
-                work[a, lane] = va
-                work[c, lane] = vc
-                work[d, lane] = vd
-    for part in range(8):
-        for lane in range(_LANES):
-            out[part, lane] = start[part, lane] ^ work[part, lane] ^ work[part + 8, lane]
+        spread = builder.insert_element(spread, last, ir.IntType(32)(lane))
+    work = [*state, *(all_lanes(int(word)) for word in _FIRST)]
+    work[12] = builder.xor(work[12], count)
+    work[14] = builder.xor(work[14], spread)
+    for order in _ORDER:
+        for step, (a, b, c, d) in enumerate(_TURNS):
+            for half, (first, second) in enumerate(((32, 24), (16, 63))):
+                added = builder.add(builder.add(work[a], work[b]), message[order[2 * step + half]])
+                work[a] = added
+                work[d] = turned(builder.xor(work[d], added), first)
+                work[c] = builder.add(work[c], work[d])
+                work[b] = turned(builder.xor(work[b], work[c]), second)
+    for row in range(8):
+        mixed = builder.xor(state[row], builder.xor(work[row], work[row + 8]))
+        place = builder.inttoptr(builder.add(out, word_type(row * 8 * _LANES)), vector.as_pointer())
+        builder.store(mixed, place, align=8)
+
+
+if TYPE_CHECKING:
+
+    def _compress(start: int, block: int, counts: int, last: Any, out: int) -> None:
+        """Do the compression of BLAKE2b on several blocks at once; all places are addresses of rows of lanes."""
+
+else:
+
+    @intrinsic
+    def _compress(typing: Any, start: Any, block: Any, counts: Any, last: Any, out: Any) -> Any:
+        """Do the compression of BLAKE2b on several blocks at once; all places are addresses of rows of lanes."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            _emit_compression(builder, *arguments)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64, types.uint64, types.int64), generate
+
+
+@compiled
+def _compress_once(start: int, block: int, counts: int, last: Any, out: int) -> None:
+    """Do one compression; compiled once, since it is long."""
+    _compress(start, block, counts, last, out)

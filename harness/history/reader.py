@@ -116,7 +116,7 @@ class HistoryReader:
         self.files = files_of(self.paths)
         self._lengths = [self._length(file) for file in self.files]
         pairs = zip(self.files, self._lengths, strict=True)
-        expected = sum(length if file.packing == "parquet" else length // 2000 for file, length in pairs)
+        expected = sum(length + length // 8 if file.packing == "parquet" else length // 2000 for file, length in pairs)
         self.ids = Dictionary(expected=min(max(1 << 12, expected), 1 << 24))
 
     def batches(self) -> Iterator[EventBatch]:

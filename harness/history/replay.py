@@ -7,8 +7,10 @@ and tests hold both equal on every stream. Everything a decision depends on is i
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ from harness.history.replay_original import IDENTIFIED, replay_original
 from harness.history.replay_simplified import IS_DEVICE, IS_USER, replay_simplified
 from harness.identity.settings import IdentitySettings
 
+_CHUNK: Final = 1 << 17
 _FORMS: Final = {"strict_v4": STRICT_V4, "compat": COMPAT, "php_loose": PHP_LOOSE}
 _LINK: Final = RULE_NAMES.index("simplified.link")
 _LEGACY_ALIAS: Final = RULE_NAMES.index("legacy.alias")
@@ -152,17 +155,17 @@ class Replay(ABC):
         if wanted <= self._room:
             return
         room = max(wanted, self._room + self._room // 2, 1 << 10)
-        for name, empty in self._state().items():
+        for name, kind in self._state().items():
             old = getattr(self, name, None)
-            array = np.full(room, empty[1], empty[0])
+            array = np.zeros(room, kind)
             if old is not None:
                 array[: len(old)] = old
             setattr(self, name, array)
         self._room = room
 
-    def _state(self) -> dict[str, tuple[Any, int]]:
-        """Return the arrays that hold the state, each with its type and what stands where nothing was decided yet."""
-        return {"tries": (np.uint8, 0)}
+    def _state(self) -> dict[str, type[np.generic]]:
+        """Return the arrays that hold the state, each with its type; zero is where nothing was decided yet."""
+        return {"tries": np.uint8}
 
 
 class _Came(NamedTuple):
@@ -211,7 +214,7 @@ class OriginalReplay(Replay):
     def sizes(self) -> NDArray[np.int32]:
         """Return for every code that is a root the size of its cluster."""
         self._grow()
-        return -self._above
+        return np.where(self._above > 0, 0, 1 - self._above).astype(np.int32)
 
     def settled(self) -> NDArray[np.uint32]:
         """Return the root of each code; for what is no id of the model the code itself."""
@@ -244,20 +247,34 @@ class OriginalReplay(Replay):
         codes = self.known()
         canonical = self.canonical()[codes]
         event_index, rule = np.empty(len(codes), np.int64), np.empty(len(codes), np.uint8)
-        _since(codes, canonical, self._tree, self._tree_event, self._tree_rule, event_index, rule)
+
+        def since(first: int) -> None:
+            part = slice(first, first + _CHUNK)
+            _since(
+                codes[part],
+                canonical[part],
+                self._tree,
+                self._tree_event,
+                self._tree_rule,
+                event_index[part],
+                rule[part],
+            )
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            list(pool.map(since, range(0, len(codes), _CHUNK)))
         return ResolvedIds(codes, canonical, rule, event_index)
 
-    def _state(self) -> dict[str, tuple[Any, int]]:
-        arrays: dict[str, tuple[Any, int]] = {
-            "_above": (np.int32, -1),
-            "_number": (np.uint32, 0),
-            "_flags": (np.uint8, 0),
-            "_tree": (np.uint32, 0),
-            "_tree_event": (np.int64, -1),
-            "_tree_rule": (np.uint8, NO_RULE),
+    def _state(self) -> dict[str, type[np.generic]]:
+        arrays: dict[str, type[np.generic]] = {
+            "_above": np.int32,
+            "_number": np.uint32,
+            "_flags": np.uint8,
+            "_tree": np.uint32,
+            "_tree_event": np.int64,
+            "_tree_rule": np.uint8,
         }
         if self._keeps_pairs:
-            arrays["_assigned"] = (np.uint32, 0)
+            arrays["_assigned"] = np.uint32
         return {**super()._state(), **arrays}
 
     def _decide(self, batch: EventBatch, admitted: Admitted, came: _Came, out: tuple[NDArray[Any], ...]) -> int:
@@ -337,13 +354,13 @@ class SimplifiedReplay(Replay):
         codes = self.known()
         owner = self._owner[codes]
         rule = np.where(owner == 0, NO_RULE, _LINK).astype(np.uint8)
-        return ResolvedIds(codes, self.settled()[codes], rule, self._owner_event[codes])
+        return ResolvedIds(codes, self.settled()[codes], rule, self._owner_event[codes] - 1)
 
     def _most_decisions(self, batch: EventBatch) -> int:
         return batch.size
 
-    def _state(self) -> dict[str, tuple[Any, int]]:
-        arrays = {"_owner": (np.uint32, 0), "_flags": (np.uint8, 0), "_owner_event": (np.int64, -1)}
+    def _state(self) -> dict[str, type[np.generic]]:
+        arrays = {"_owner": np.uint32, "_flags": np.uint8, "_owner_event": np.int64}
         return {**super()._state(), **arrays}
 
     def _decide(self, batch: EventBatch, admitted: Admitted, came: _Came, out: tuple[NDArray[Any], ...]) -> int:
@@ -396,20 +413,20 @@ class LegacyReplay(Replay):
     def resolved(self) -> ResolvedIds:
         """Return every id that events are stored under as its own, and every other alias with where it leads now."""
         self._grow()
-        aliases = (self._flags & IS_STORED == 0) & (self._target_event >= 0)
+        aliases = (self._flags & IS_STORED == 0) & (self._target_event > 0)
         codes = np.flatnonzero((self._flags & IS_STORED != 0) | aliases).astype(np.uint32)
         leads = np.arange(self._room, dtype=np.uint32)
         _ends(codes, aliases, self._target, leads)
-        event_index = np.where(aliases[codes], self._target_event[codes], -1)
+        event_index = np.where(aliases[codes], self._target_event[codes] - 1, -1)
         rule = np.where(aliases[codes], _LEGACY_ALIAS, NO_RULE).astype(np.uint8)
         return ResolvedIds(codes, leads[codes], rule, event_index)
 
-    def _state(self) -> dict[str, tuple[Any, int]]:
-        arrays: dict[str, tuple[Any, int]] = {
-            "_target": (np.uint32, 0),
-            "_target_event": (np.int64, -1),
-            "_flags": (np.uint8, 0),
-            "_works_from": (np.int64, 0),
+    def _state(self) -> dict[str, type[np.generic]]:
+        arrays: dict[str, type[np.generic]] = {
+            "_target": np.uint32,
+            "_target_event": np.int64,
+            "_flags": np.uint8,
+            "_works_from": np.int64,
         }
         return {**super()._state(), **arrays}
 
@@ -459,10 +476,10 @@ def _roots(above: Any, number: Any, root: Any) -> None:
         if number[code] == 0:
             continue
         top = integer(code)
-        while above[top] >= 0:
+        while above[top] > 0:
             top = integer(above[top])
         step = integer(code)
-        while above[step] >= 0 and above[step] != top:
+        while above[step] > 0 and above[step] != top:
             up = integer(above[step])
             above[step] = top
             step = up
@@ -480,12 +497,12 @@ def _since(codes: Any, canonical: Any, tree: Any, tree_event: Any, tree_rule: An
         event_index[row] = -1
         rule[row] = 0
         while a != b:
-            if tree_event[b] < 0 or (tree_event[a] >= 0 and tree_event[a] < tree_event[b]):
-                event_index[row] = tree_event[a]
+            if tree_event[b] == 0 or (tree_event[a] != 0 and tree_event[a] < tree_event[b]):
+                event_index[row] = tree_event[a] - 1
                 rule[row] = tree_rule[a]
                 a = integer(tree[a])
             else:
-                event_index[row] = tree_event[b]
+                event_index[row] = tree_event[b] - 1
                 rule[row] = tree_rule[b]
                 b = integer(tree[b])
 

@@ -92,7 +92,7 @@ def replay_legacy(
         else:
             result, why = 0, _ALIAS
             target[new] = sent
-            target_event[new] = first_index + row
+            target_event[new] = first_index + row + 1
             if delay_ms:
                 works_from[new] = arrival_ms[row] + delay_ms
         if result < 2:

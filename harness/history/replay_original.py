@@ -228,13 +228,13 @@ def _know(code: int, number: Any, counter: Any) -> None:
 
 @compiled
 def _find(code: int, above: Any) -> int:
-    """Return the root of a cluster; a root has the size of its cluster as a negative number."""
+    """Return the root of a cluster; a root has 1 less the size of its cluster."""
     up = integer(above[code])
-    if up < 0:
+    if up <= 0:
         return code
     while True:
         higher = integer(above[up])
-        if higher < 0:
+        if higher <= 0:
             return up
         above[code] = higher
         code, up = up, higher
@@ -256,15 +256,15 @@ def _unite(
     """Make one cluster of those of two roots, where the limit allows it; return the rule that decided."""
     if a == b:
         return _ONE_CLUSTER
-    size = -above[a] - above[b]
+    size = 2 - above[a] - above[b]
     if size > limit:
         return _TOO_MANY
     if above[a] > above[b]:
         a, b = b, a
-    above[a] = -size
+    above[a] = 1 - size
     above[b] = a
     tree[b] = a
-    tree_event[b] = index
+    tree_event[b] = index + 1
     tree_rule[b] = good
     if flags[b] & ROOT_IDENTIFIED:
         flags[a] |= ROOT_IDENTIFIED

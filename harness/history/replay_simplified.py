@@ -116,7 +116,7 @@ def replay_simplified(
             rule[count] = _LINK if held == 0 else _LINKED
             if held == 0:
                 owner[what] = who
-                owner_event[what] = first_index + row
+                owner_event[what] = first_index + row + 1
             tries[what] |= JOINED
             tries[who] |= JOINED
         else:
