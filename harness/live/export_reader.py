@@ -113,8 +113,6 @@ class ExportReader:
         self._budget = Budget(self._pace)
         if destination.region is not None and not credentials.has_service_account:
             raise InputError([_no_account(name) for name in _lacking(credentials)])
-        if not credentials.basic():
-            raise InputError([_no_account(SERVICE_ACCOUNT)])
         self._was_reached = False
         self._session = session_of(destination.export, destination, environment)
 

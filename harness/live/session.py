@@ -72,6 +72,8 @@ def redirected(host: str, status: int) -> OutsideError:
 def refused(host: str, status: int, said: str, credentials: Credentials) -> InputError:
     """Return the error of credentials that a project does not take; `said` is what it said, without any secret."""
     names = "MIXPANEL_SERVICE_ACCOUNT, MIXPANEL_SERVICE_SECRET and MIXPANEL_PROJECT_ID"
+    if not credentials.basic():
+        return InputError([Problem("", None, names, f"are not set, and {host} asks for them (answer {status})")])
     used = names if credentials.has_service_account else "MIXPANEL_TOKEN"
     message = f"were refused by {host} (answer {status}{f': {said}' if said else ''})"
     return InputError([Problem("", None, used, message, "Check them, and that the project lives there.")])

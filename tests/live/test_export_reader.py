@@ -162,6 +162,11 @@ def test_refused_credentials_are_told_without_being_shown(status: int) -> None:
     assert_no_secret(str(told.value))
 
 
+def test_credentials_that_are_not_set_are_told_as_such() -> None:
+    with scripted(Answer(401)) as server, pytest.raises(InputError, match="are not set"):
+        list(reader(server.url, Time(), Credentials()).read(DAYS))
+
+
 def test_another_answer_is_told_without_secrets() -> None:
     answer = Answer(400, f"bad {ACCOUNT.service_secret}".encode())
     with scripted(answer) as server, pytest.raises(OutsideError, match="answered 400") as told:
