@@ -150,7 +150,7 @@ def _summary(report: Report, verb: str) -> list[str]:
 def _sent(report: Report, outcome: Outcome) -> str:
     lines = []
     if not report.rows - report.before and report.before:
-        lines.append(f"all {_events(report.rows)} were sent before; nothing is left")
+        lines.append(f"nothing is left: {_events(outcome.sent)} of {report.rows:,} were sent before")
     else:
         lines += _summary(report, "sent" if not outcome.left else "was to send")
         lines.append(f"  {_requests(outcome.requests, outcome.retries)}")
@@ -162,7 +162,8 @@ def _sent(report: Report, outcome: Outcome) -> str:
     lines.append(f"  journal {report.journal}")
     if not outcome.left and report.destination.region is not None:
         lines.append(
-            "  note: a project of another region answers the same and keeps nothing; `harness verify` tells for sure"
+            "  note: a project of another region, and by /track a wrong token, is answered the same and keeps nothing; "
+            "`harness verify` tells for sure"
         )
     return "\n".join(lines)
 

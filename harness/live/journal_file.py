@@ -121,7 +121,7 @@ def _unusable(path: Path, error: Exception) -> InputError | OutsideError:
         return _no_journal(path)
     if isinstance(error, OSError):
         text = error.strerror or text
-    return OutsideError(f"the journal {path} can't be used: {text}")
+    return OutsideError(f"the journal {path} can't be used: {text}; --journal names another one")
 
 
 def _no_journal(path: Path) -> InputError:

@@ -26,7 +26,7 @@ import requests
 from tests.benchmarks.rows import Row
 from tests.live.killing import ROOT, TOKEN, served
 
-EVENTS: Final = 500_000
+EVENTS: Final = 200_000
 USERS: Final = 20_000
 RUNS: Final = 3
 

@@ -12,9 +12,10 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -99,9 +100,9 @@ def kill_again_and_again(
 ) -> Killed:
     """Start a send, kill it at a random moment, and so on; the last start is left to end by itself.
 
-    Where the send is behind the kills, the moment is any in the third of a second after rows of this start arrived.
-    Where it is ahead, it is the very arrival, or any in the first second of the process. So kills are spread over the
-    whole file, and over all that a send does.
+    Where the send is behind the kills, the moment is any in the tenth of a second after the journal of this start moved
+    on. Where it is ahead, it is as soon as rows have arrived, or any in the first second of the process. So kills are
+    spread over the whole file, and over all that a send does.
     """
     lots = Random(seed)
     environment = {**os.environ, "MIXPANEL_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
@@ -110,14 +111,17 @@ def kill_again_and_again(
     while done < kills:
         starts += 1
         arrived = asked(url, "health")["events"]
-        is_ahead = _sent(journal) > rows * done / kills
+        sent = _sent(journal)
+        is_ahead = sent > rows * done / kills
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            if is_ahead and lots.random() < 0.3:
+            if not is_ahead:
+                _wait_until(partial(_has_moved_on, journal, sent), process)
+                time.sleep(lots.random() / 10)
+            elif lots.random() < 0.4:
                 time.sleep(lots.random())
             else:
-                _wait_for_more(url, arrived, process)
-                time.sleep(0 if is_ahead else lots.random() / 3)
+                _wait_until(partial(_has_arrived, url, arrived), process)
             early += asked(url, "health")["events"] == arrived
             if process.poll() is not None:
                 break
@@ -138,12 +142,18 @@ def _sent(journal: Path) -> int:
         return 0
 
 
-def _wait_for_more(url: str, events: int, process: subprocess.Popen[bytes]) -> None:
+def _has_moved_on(journal: Path, sent: int) -> bool:
+    return _sent(journal) > sent
+
+
+def _has_arrived(url: str, events: int) -> bool:
+    return bool(asked(url, "health")["events"] > events)
+
+
+def _wait_until(holds: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + _DEAD_S
-    while process.poll() is None and time.monotonic() < until:
-        if asked(url, "health")["events"] > events:
-            return
-        time.sleep(0.01)
+    while process.poll() is None and time.monotonic() < until and not holds():
+        time.sleep(0.005)
 
 
 def check(url: str, raw: bytes, id_merge: IdMerge) -> Counter[str]:
