@@ -70,8 +70,8 @@ def command(
     stands, for each difference between two systems, the first event that explains it.
 
     Folders, globs, several files, compressed or Parquet files, and large ones are histories (see `harness audit`): they
-    are read once, in columns, and so is any input with --funnel, --truth, --known-user or --stored. The table has counts
-    then, and with --truth precision and recall. --funnel shows what a business sees: how many users did one event after
+    are read once, in columns, and so is any input with --funnel, --truth, --known-user or --stored. The table has
+    counts then, and with --truth precision and recall. --funnel shows what a business sees: how many users did one event after
     the other, how many of them only because their ids were joined, and with --truth how many people really did.
 
     An orphan is an anonymous id with events whose every attempt to join a user was refused, ignored or rejected.

@@ -145,7 +145,7 @@ def _keyed_state(seed: int) -> NDArray[np.uint64]:
 
 
 @compiled
-def _first(root: Any, number: Any, identified: Any, user_first: bool, best: Any) -> None:
+def _first(root: Any, number: Any, identified: Any, user_first: bool, best: Any) -> None:  # noqa: FBT001
     for code in range(len(root)):
         top = root[code]
         if top == 0:

@@ -215,7 +215,7 @@ def _grown(array: NDArray[Any], size: int, used: int) -> NDArray[Any]:
 
 
 @compiled
-def _encode(
+def _encode(  # noqa: C901
     data: int,
     start: Any,
     length: Any,
@@ -279,7 +279,7 @@ def _encode(
 
 
 @compiled
-def _code_if_same(at: int, size: int, add: bool, record: int) -> int:
+def _code_if_same(at: int, size: int, add: bool, record: int) -> int:  # noqa: FBT001
     header = word(record)
     text = record + 8
     if integer(header & _LENGTH) != (size + 8 if add else size):
@@ -292,7 +292,7 @@ def _code_if_same(at: int, size: int, add: bool, record: int) -> int:
 
 
 @compiled
-def _append(at: int, size: int, add: bool, heap: int, place: Any, state: Any) -> int:
+def _append(at: int, size: int, add: bool, heap: int, place: Any, state: Any) -> int:  # noqa: FBT001
     code = state[0]
     record = state[1]
     whole = size + 8 if add else size
@@ -320,7 +320,7 @@ def _rebuild(table: Any, heap: int, place: Any, count: int, keep: Any) -> None:
     mask = unsigned(len(table) - 1)
     for code in range(1, count):
         record = heap + place[code]
-        value = hash_of(record + 8, integer(word(record) & _LENGTH), False) & keep
+        value = hash_of(record + 8, integer(word(record) & _LENGTH), False) & keep  # noqa: FBT003
         probe = value & mask
         while table[probe] != _ZERO:
             probe = (probe + _ONE) & mask

@@ -149,7 +149,7 @@ def _not_honoured(key: str, why: str) -> InputError:
 
 
 @compiled
-def _admit(
+def _admit(  # noqa: C901
     form: Any,
     kind: Any,
     identified: Any,
@@ -204,7 +204,7 @@ def _admit(
 
 
 @compiled
-def _time(row: int, kind: int, on_import: bool, numbers: Any, time_ms: Any) -> bool:
+def _time(row: int, kind: int, on_import: bool, numbers: Any, time_ms: Any) -> bool:  # noqa: FBT001
     sent = time_ms[row]
     if sent == TIME_WRONG:
         return False
@@ -224,8 +224,8 @@ def _has_id(
     row: int,
     kind: int,
     identified: Any,
-    on_import: bool,
-    strict: bool,
+    on_import: bool,  # noqa: FBT001
+    strict: bool,  # noqa: FBT001
     numbers: Any,
     distinct: Any,
     device: Any,

@@ -185,7 +185,7 @@ class Repetitions:
         self._folder = tempfile.TemporaryDirectory(prefix="harness-history-")
         root = Path(self._folder.name)
         for number in range(PARTS):
-            pair = (open(root / f"{number}.rows", "w+b"), open(root / f"{number}.texts", "w+b"))
+            pair = (open(root / f"{number}.rows", "w+b"), open(root / f"{number}.texts", "w+b"))  # noqa: SIM115
             self._files.append(pair)
             for table, texts in self._kept[number]:
                 pair[0].write(table.tobytes())
@@ -225,7 +225,7 @@ def _disk(error: OSError) -> OutsideError:
 @compiled
 def _hashes(data: int, start: Any, length: Any, hashes: Any) -> None:
     for row in range(len(start)):
-        hashes[row] = hash_of(data + start[row], length[row], False)
+        hashes[row] = hash_of(data + start[row], length[row], False)  # noqa: FBT003
 
 
 @compiled
@@ -245,7 +245,7 @@ def _find(time_ms: Any, owner: Any, name: Any, length: Any, offsets: Any, texts:
     tags = np.zeros(size, np.uint32)
     for row in range(len(owner)):
         text = texts + offsets[row]
-        value = hash_of(text, length[row], False)
+        value = hash_of(text, length[row], False)  # noqa: FBT003
         value ^= (unsigned(time_ms[row]) + unsigned(owner[row])) * unsigned(0x9E3779B97F4A7C15)
         value ^= value >> unsigned(29)
         tag = np.uint32(value >> unsigned(32))

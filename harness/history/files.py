@@ -144,7 +144,7 @@ class Unpacked:
     def __init__(self, file: HistoryFile) -> None:
         self._file = file
         try:
-            self._raw = sys.stdin.buffer if file.name == "-" else open(file.name, "rb", buffering=0)
+            self._raw = sys.stdin.buffer if file.name == "-" else open(file.name, "rb", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise InputError([unreadable(file.name, error)]) from None
         self._stream = self._unpack()
@@ -192,7 +192,8 @@ class Unpacked:
             return gzip.GzipFile(fileobj=self._raw, mode="rb")
         if self._file.packing == "zstd":
             return _Zstandard(self._raw)
-        return self._raw
+        raw: _ReadsInto = self._raw  # type: ignore[assignment]
+        return raw
 
 
 _AGAIN: Final = "Get the file again."

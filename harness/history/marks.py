@@ -74,7 +74,7 @@ def marks_of(at: int, length: int) -> int:
         forms = _groups(begin, size)
     if forms & 32 or _is_ecid(begin, size):
         marks |= 8
-    elif not exact and length > 8 and byte(at) == 0x24 and byte(at + 7) == 0x3A and _is_prefix_in_any_case(at):
+    elif not exact and length > 8 and byte(at) == 0x24 and byte(at + 7) == 0x3A and _is_prefix_in_any_case(at):  # noqa: SIM102
         if _groups(at + 8, length - 8) & 32 or _is_ecid(at + 8, length - 8):
             marks |= 8
     return marks | forms
@@ -85,7 +85,7 @@ def is_listed(at: int, length: int) -> bool:
     """Return whether a text, in lower case, is on the list of disallowed ids."""
     if length > _SHORT and (length != _LONGEST or byte(at) != 0x30):
         return False
-    for entry in range(len(_LIST_LENGTHS)):
+    for entry in range(len(_LIST_LENGTHS)):  # noqa: SIM110
         if _is_lower_case_of(at, length, entry):
             return True
     return False
@@ -158,7 +158,7 @@ def _groups(at: int, length: int) -> int:
 def _is_ecid(at: int, length: int) -> bool:
     if length != 38:
         return False
-    for step in range(38):
+    for step in range(38):  # noqa: SIM110
         if not 0x30 <= byte(at + step) <= 0x39:
             return False
     return True

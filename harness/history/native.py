@@ -145,7 +145,7 @@ def last_bytes(at: int, length: int, rest: int) -> Any:
 
 
 @compiled
-def hash_of(at: int, length: int, prefixed: bool) -> Any:
+def hash_of(at: int, length: int, prefixed: bool) -> Any:  # noqa: FBT001
     """Return a 64-bit hash of some bytes. It only finds where to look: whoever uses it compares the bytes as well.
 
     Args:

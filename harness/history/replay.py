@@ -1,8 +1,8 @@
 """Exact replay: every stored event of a history goes through the rules of its system in order of arrival.
 
 The loops work on codes in arrays that grow with the dictionary; what they decide is what `harness.identity` decides,
-and tests hold both equal on every stream. Everything a decision depends on is in the arrays, so their size is known: about
-40 bytes an id beside the dictionary, whatever the number of events.
+and tests hold both equal on every stream. Everything a decision depends on is in the arrays, so their size is known:
+about 40 bytes an id beside the dictionary, whatever the number of events.
 """
 
 from __future__ import annotations

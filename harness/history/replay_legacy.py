@@ -20,7 +20,7 @@ _VERB: Final = RULE_NAMES.index("legacy.verb")
 
 
 @compiled
-def replay_legacy(
+def replay_legacy(  # noqa: C901
     first_index: int,
     status: Any,
     kind: Any,

@@ -37,7 +37,7 @@ _AHEAD: Final = 16
 
 
 @compiled
-def replay_original(
+def replay_original(  # noqa: C901
     first_index: int,
     status: Any,
     kind: Any,
@@ -214,7 +214,7 @@ def replay_original(
 
 
 @compiled
-def _key(code: int, bare: Any, mapped: bool) -> int:
+def _key(code: int, bare: Any, mapped: bool) -> int:  # noqa: FBT001
     found = integer(bare[code]) if mapped else code
     return found if found > 1 else integer(1)
 

@@ -23,7 +23,7 @@ _PREFIXED: Final = 2
 
 
 @compiled
-def replay_simplified(
+def replay_simplified(  # noqa: C901
     first_index: int,
     status: Any,
     kind: Any,
@@ -36,7 +36,7 @@ def replay_simplified(
     merge_rows: Any,
     merge_offsets: Any,
     merge_ids: Any,
-    literal: bool,
+    literal: bool,  # noqa: FBT001
     marks: Any,
     owner: Any,
     flags: Any,

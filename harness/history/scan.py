@@ -616,7 +616,7 @@ def _plain(at: int, end: int) -> Any:
 
 @compiled
 def is_utf8(at: int, end: int) -> bool:
-    """Return whether some bytes are UTF-8 as Python reads it: no overlong forms, no surrogates, nothing past U+10FFFF."""
+    """Return whether some bytes are UTF-8 as Python reads it: nothing overlong, no surrogates, none past U+10FFFF."""
     while at < end:
         lead = byte(at)
         if lead < 0x80:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -118,7 +119,7 @@ def replayed(
     received: list[str] = []
     codes: list[int] = []
     edges = [0, *sorted(cuts), len(stream)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in itertools.pairwise(edges):
         part = stream[first:last]
         batch = batch_of(part, ids, first, strip_prefix=settings.strip_device_prefix == "one")
         taken = model.take(

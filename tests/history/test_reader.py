@@ -19,6 +19,7 @@ import pytest
 
 from harness.event import id_text
 from harness.history import lines as lines_module
+from harness.history import scan as glance
 from harness.history.dictionary import Dictionary
 from harness.history.engines import AuditOrder
 from harness.history.files import HistoryFile, files_of
@@ -93,14 +94,14 @@ def test_a_glance_is_never_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"\n".join([*(random_file(chance) for _ in range(250)), *BROKEN, *ODD_LINES]))
     glanced = read(path, truth="page")
-    ordinary = lines_module.at.scan
+    ordinary = glance.scan
 
     def nothing_is_ordinary(*arguments: Any) -> None:
         ordinary(*arguments)
         arguments[-1].form[:] = ODD
         arguments[-1].newest_ms = float("-inf")
 
-    monkeypatch.setattr(lines_module.at, "scan", nothing_is_ordinary)
+    monkeypatch.setattr(glance, "scan", nothing_is_ordinary)
     assert glanced == read(path, truth="page")
     assert len(glanced) > 2000
 
@@ -388,14 +389,12 @@ def test_nothing_that_looks_whole_is_left_by_a_job_that_was_killed(tmp_path: Pat
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
 def test_a_full_disk_is_told_and_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.history import save
-
     source, out = tmp_path / "events.jsonl", tmp_path / "ids.parquet"
     flat_lines(ROWS, source)
     out.write_text("before")
-    real = save.pq.ParquetWriter
-    monkeypatch.setattr(save.pq, "ParquetWriter", lambda path, *rest, **more: real("/dev/full", *rest, **more))
-    with pytest.raises(HarnessError, match="can't be written: .*Nothing was overwritten"):
+    real = pq.ParquetWriter
+    monkeypatch.setattr(pq, "ParquetWriter", lambda path, *rest, **more: real("/dev/full", *rest, **more))
+    with pytest.raises(HarnessError, match=r"can't be written: .*Nothing was overwritten"):
         LocalEngine().audit(AuditOrder([str(source)], "original", ProjectSettings(), save=out))
     assert out.read_text() == "before"
 
