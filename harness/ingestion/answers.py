@@ -128,4 +128,5 @@ def _record(index: int, result: RowResult) -> Json:
 
 
 def _json(code: int, content: Json) -> WireResponse:
-    return WireResponse(code, {"content-type": "application/json"}, json.dumps(content).encode())
+    headers = {"content-type": "application/json", "x-content-type-options": "nosniff"}
+    return WireResponse(code, headers, json.dumps(content).encode())
