@@ -125,21 +125,18 @@ def _torn(
     names = pairs.names(parts)
     part_of = {text: part for part in reversed(list(names)) for text in names[part]}
     ids = Joined()
-    reached: dict[Hashable, dict[Hashable, str]] = {}
+    # One part for all ids that are joined so far: the others have been told beside it already.
+    reached: dict[Hashable, tuple[Hashable, str]] = {}
     for decision in decisions:
-        roots = []
-        for text in map(pairs.prediction.project.model.spelling, decision.ids):
-            root = ids.find(text)
-            if text in part_of:
-                reached.setdefault(root, {})[part_of[text]] = text
-            roots.append(root)
-        here, there = (reached.get(root, {}) for root in roots)
-        for part, text in here.items():
-            for other_part, other in there.items():
-                yield from pairs.across(part, other_part, (text, other), decision)
-        if ids.join(*roots):
-            both = {**reached.pop(roots[1], {}), **reached.pop(roots[0], {})}
-            reached[ids.find(roots[0])] = both
+        one, other = map(pairs.prediction.project.model.spelling, decision.ids)
+        sides = [(part_of[text], text) if text in part_of else reached.get(ids.find(text)) for text in (one, other)]
+        here, there = sides
+        if here is not None and there is not None:
+            yield from pairs.across(here[0], there[0], (here[1], there[1]), decision)
+        ids.join(one, other)
+        side = here or there
+        if side is not None:
+            reached[ids.find(one)] = side
     yield from pairs.rest(parts)
 
 

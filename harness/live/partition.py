@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from harness.ingestion.limits import DAY_MS
 from harness.live.differences import Difference, Groups, Joined, merged_pairs, torn_pairs
 from harness.live.matching import Found, Shown
 from harness.live.prediction import Prediction, SentEvent
@@ -124,12 +125,19 @@ def _names(found: Found, indexes: Iterable[int]) -> tuple[str, ...]:
 def _missing(prediction: Prediction, found: Found) -> Iterable[int]:
     """Yield the events that should have a row and have none.
 
-    Identity events are left out: whether an export has them is written nowhere. So is an event whose twin, with the
-    same `$insert_id`, has a row: compaction may have left that one only.
+    Identity events are left out: whether an export has them is written nowhere. So is an event that is the same again
+    as one that has a row: compaction may have left that one only.
     """
-    twins = {(sent.event, sent.insert_id) for index in found.shown if (sent := prediction.sent[index]).insert_id}
+    twins = {_same(prediction, index) for index in found.shown}
     for sent, predicted in zip(prediction.sent, prediction.events, strict=True):
         if not predicted.is_stored or sent.is_identity or sent.event_index in found.shown:
             continue
-        if not (sent.insert_id and (sent.event, sent.insert_id) in twins):
+        if not sent.insert_id or _same(prediction, sent.event_index) not in twins:
             yield sent.event_index
+
+
+def _same(prediction: Prediction, index: int) -> Hashable:
+    """Return what events have in common that compaction takes for one: name, `$insert_id`, user and day (`docs`)."""
+    sent, predicted = prediction.sent[index], prediction.events[index]
+    day = None if predicted.time_ms is None else predicted.time_ms // DAY_MS
+    return sent.event, sent.insert_id, predicted.distinct_id, day

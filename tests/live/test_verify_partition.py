@@ -99,6 +99,30 @@ def test_an_event_sent_twice_and_kept_once_is_not_missing() -> None:
     assert verified(again, [row(A, "ana"), row(B, "ana"), row(C, "ben")]).holds
 
 
+def test_an_event_of_another_day_under_the_same_insert_id_is_another_event() -> None:
+    other = line(0, "Page", distinct_id=uuid(1), time=1_767_600_000 - 2 * 86_400)
+    found = verified(replay([A, other]), [row(A, uuid(1))])
+    assert found.comparison.missing == (1,)
+    assert verified(replay([A, other]), [row(A, uuid(1)), row(other, uuid(1))]).holds
+
+
+def test_a_user_in_thousands_of_parts_is_told_by_one_pair_less() -> None:
+    devices = [f"13bbf794-3e58-4084-8885-{at:012x}" for at in range(4_000)]
+    lines = [line(at, "Page", S_device_id=device, distinct_id="") for at, device in enumerate(devices)]
+    lines += [
+        line(10_000 + at, "Login", S_device_id=device, S_user_id="ana", distinct_id="ana")
+        for at, device in enumerate(devices)
+    ]
+    apart = [row(one, f"$device:{one['properties']['$device_id']}") for one in lines[:4_000]]
+    sent = replay(lines).predict("simplified", settings())
+    matching = Matching(sent)
+    for one in [*apart, *(row(two, "ana") for two in lines[4_000:])]:
+        matching.take(read_row(one))
+    found = compare(sent, matching.found())
+    assert len(found.differ) == 4_000
+    assert {one.decision is not None and one.ids[1] for one in found.differ} == {"ana"}
+
+
 def test_identity_events_may_be_absent_and_other_events_may_not() -> None:
     found = verified(FLOW, [row(A, "ana"), row(C, "ben")])
     assert found.comparison.missing == (2,)
