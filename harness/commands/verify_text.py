@@ -100,6 +100,8 @@ def _absent(verified: Verified) -> Iterator[str]:
     missing = verified.comparison.missing
     if missing:
         yield f"MISSING  {_listed(verified, missing)}"
+    if missing and not verified.found.shown:
+        yield "    nothing of what was sent is there: is it the right project, region, run and span of days?"
 
 
 def _surplus(verified: Verified) -> Iterator[str]:
@@ -113,7 +115,7 @@ def _surplus(verified: Verified) -> Iterator[str]:
         yield f"UNEXPECTED  {row.event!r} of {whose}, which nobody sent ($insert_id {row.insert_id!r})"
     rest = verified.found.unexpected - len(rows)
     if rest > 0:
-        yield f"{_count(rest, 'row')} of ids that nothing was sent for"
+        yield f"{_count(rest, 'row')} more that nobody sent"
 
 
 def _renamed(verified: Verified) -> Iterator[str]:
