@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +105,7 @@ def test_wrong_usage_is_told_and_nothing_is_written(
 ) -> None:
     for name in SECRETS:
         monkeypatch.setenv(name, environment.get(name, ""))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     assert told in complaint("calibrate", *arguments)
     assert list(folder.iterdir()) == []
 
