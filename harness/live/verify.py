@@ -40,15 +40,17 @@ class Verified:
     is_stopped: bool = False
 
     @property
-    def is_settled(self) -> bool:
-        """Whether everything that was sent is there and belongs to the predicted user."""
+    def is_final(self) -> bool:
+        """Whether waiting can change nothing: all is there, and what differs are merges, which can't be undone."""
         left = self.comparison
-        return not (left.differ or left.missing or left.renamed)
+        return not left.missing and not left.renamed and all(one.actual == "joined" for one in left.differ)
 
     @property
     def holds(self) -> bool:
         """Whether the export is as predicted, nothing of ours beyond it."""
-        return self.is_settled and not (self.comparison.rejected_but_there or self.found.unexpected_of_ours)
+        left = self.comparison
+        wrong = left.differ or left.missing or left.renamed or left.rejected_but_there
+        return not (wrong or self.found.unexpected_of_ours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Verification:
     tell: Callable[[str], None] = lambda line: None
 
     def verify(self, patience: Patience | None = None) -> Verified:
-        """Read and compare until everything agrees and nothing is missing, or time is up; then explain what differs.
+        """Read and compare until waiting changes nothing more, or time is up; then explain what differs.
 
         Ctrl-C ends the wait; what is known by then is returned.
         """
@@ -104,7 +106,7 @@ class Verification:
                 readings += 1
                 known = Verified(prediction, found, compare(prediction, found), readings=readings)
                 left = deadline - patience.clock()
-                if known.is_settled or left <= 0:
+                if known.is_final or left <= 0:
                     return self._explained(known)
                 pause = min(patience.poll_s, left)
                 self.tell(f"{_state(known)}; reading again in {_duration(pause)}, for {_duration(left)} at most")

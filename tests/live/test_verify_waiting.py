@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.event import Json
 from harness.live.export_row import read_row
 from harness.live.verify import Patience, Verification, Verified
 from tests.live.exports import line, replay, row, settings, uuid
@@ -19,7 +20,10 @@ SETTLED = [row(A, "ana", uuid(1)), row(B, "ana")]
 class Project:
     """A project whose export changes from one reading to the next, in time that only passes in a sleep."""
 
-    def __init__(self, *exports: Sequence[bytes], stops_at: int | None = None) -> None:
+    def __init__(
+        self, *exports: Sequence[bytes], stops_at: int | None = None, lines: Sequence[Json] = (A, IDENTIFY, B)
+    ) -> None:
+        self.lines = lines
         self.exports = list(exports)
         self.now = 100.0
         self.slept: list[float] = []
@@ -38,7 +42,7 @@ class Project:
             return [read_row(one) for one in export]
 
         verification = Verification(
-            replay([A, IDENTIFY, B]),
+            replay(self.lines),
             "original",
             settings(),
             read,  # type: ignore[arg-type]
@@ -70,6 +74,15 @@ def test_the_deadline_holds_and_the_last_reading_is_made_at_it() -> None:
     assert project.slept == [600, 600, 300]
     assert found.readings == 4
     assert found.comparison.differ
+
+
+def test_it_does_not_wait_for_a_merge_to_be_undone() -> None:
+    other = line(3, "Page", distinct_id="ben")
+    joined = [*SETTLED, row(other, "ana", "ben")]
+    project = Project(joined, lines=[A, IDENTIFY, B, other])
+    found = project.verified(86_400)
+    assert [one.actual for one in found.comparison.differ] == ["joined"]
+    assert project.slept == []
 
 
 def test_without_patience_it_reads_once() -> None:
