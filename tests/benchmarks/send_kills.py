@@ -26,7 +26,7 @@ def measure() -> list[Row]:
         file.write_bytes(raw)
         command = [
             sys.executable, "-m", "harness", "send", str(file), "--to", url, "--id-merge", "original",
-            "--live", "--yes", "--project", "7",
+            "--live", "--yes", "--project", "7", "--concurrency", "2",
         ]  # fmt: skip
         killed = kill_again_and_again(command, url, Path(f"{file}.journal"), rows=EVENTS, kills=KILLS)
         seen = check(url, raw, "original")
