@@ -150,7 +150,9 @@ def _target(out: Path | None, shard_events: int | None, kind: str, *, force: boo
     """
     if out is None:
         raise InputError([Problem("", None, "OUT", "is missing", "Name a file such as history.jsonl.")])
-    _needs_history()
+    from harness.history.engines import needs_history
+
+    needs_history()
     from harness.history.generate_files import ENDINGS, ending_of, holds_only_shards
 
     name = str(out)
@@ -173,15 +175,6 @@ def _target(out: Path | None, shard_events: int | None, kind: str, *, force: boo
         message = "holds more than files of a history, so it is not replaced"
         raise InputError([Problem(name, None, "", message, "Choose another name.")])
     return out
-
-
-def _needs_history() -> None:
-    import importlib.util
-
-    missing = [name for name in ("numpy", "pyarrow") if importlib.util.find_spec(name) is None]
-    if missing:
-        fix = "Install it: pip install 'identity-harness[history]'"
-        raise InputError([Problem("", None, "", "histories need the extra `history`", fix)])
 
 
 def _written(settings: GenerateSettings, target: Path, form: Form, shard_events: int | None, kind: str) -> list[str]:

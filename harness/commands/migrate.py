@@ -141,7 +141,9 @@ def command(
     excluded_ids = _ids_of(exclude_file, problems)
     if problems:
         raise InputError(problems)
-    _needs_history()
+    from harness.history.engines import needs_history
+
+    needs_history()
     from harness.history.migrate_records import MigrateOrder
     from harness.scenario.project_file import read_project_file
 
@@ -229,14 +231,6 @@ def _ids_of(path: Path | None, problems: list[Problem]) -> frozenset[str]:
     text = read_text(path, noted)
     problems += noted.found
     return frozenset(line.strip() for line in (text or "").splitlines() if line.strip())
-
-
-def _needs_history() -> None:
-    import importlib.util
-
-    if any(importlib.util.find_spec(name) is None for name in ("numpy", "numba", "pyarrow", "polars")):
-        fix = "Install it: pip install 'identity-harness[history]'"
-        raise InputError([Problem("", None, "", "histories need the extra `history`", fix)])
 
 
 def _shown(bar: object) -> Callable[[str, float], None]:

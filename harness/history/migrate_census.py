@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.migrate_graph import clusters
+from harness.history.migrate_ids import with_bare_forms
 from harness.history.migrate_records import NO_TIME, Census, Edges, Longs, MigrateOrder
 from harness.history.migrate_source import Source, Taken
 from harness.history.native import compiled
@@ -38,8 +39,10 @@ def take_census(order: MigrateOrder, source: Source) -> Census:
         rejected += int(np.count_nonzero(~taken.is_stored))
         identity_events += int(np.count_nonzero(taken.is_stored & ~is_ordinary))
         order.progress("reading", source.share)
-    columns.make_room(len(source.ids))
     edges = columns.edges()
+    if order.source == "original" and order.settings.identity.device_prefix_equivalent:
+        edges = with_bare_forms(source.ids, edges)
+    columns.make_room(len(source.ids))
     broken = source.broken_lines
     return Census(
         is_known=columns.is_known[: len(source.ids)],

@@ -10,7 +10,7 @@ import numpy as np
 from harness.event import DEVICE_PREFIX
 from harness.history.dictionary import Dictionary
 from harness.history.marks import DISALLOWED, LOOKS_ANONYMOUS, PREFIXED, REST_DISALLOWED
-from harness.history.migrate_records import Codes, Flags
+from harness.history.migrate_records import NO_TIME, Codes, Edges, Flags
 from harness.history.records import BARE_PREFIX
 
 _FIRST: Final = BARE_PREFIX + 1
@@ -86,6 +86,21 @@ def device_keys(dictionary: Dictionary, is_device: Flags) -> Codes:
     texts = [DEVICE_PREFIX + bare(dictionary.text(int(code))) for code in others]
     keys[others] = dictionary.codes(texts)
     return keys
+
+
+def with_bare_forms(dictionary: Dictionary, edges: Edges) -> Edges:
+    """Return what joins ids, each id with `$device:` in front joined with what stands behind it.
+
+    So it is in original where the settings take both for one id.
+    """
+    codes = np.flatnonzero((dictionary.marks & PREFIXED) != 0).astype(np.uint32)
+    forms = dictionary.codes([bare(text) for text in dictionary.texts(codes)])
+    keep = forms > BARE_PREFIX
+    return Edges(
+        np.concatenate([edges.a, codes[keep]]),
+        np.concatenate([edges.b, forms[keep]]),
+        np.concatenate([edges.time_ms, np.full(int(keep.sum()), NO_TIME, np.int64)]),
+    )
 
 
 def bare(text: str) -> str:

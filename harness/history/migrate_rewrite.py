@@ -27,6 +27,7 @@ from harness.history.migrate_splice import (
     splice,
 )
 from harness.history.records import ABSENT, EMPTY, EventBatch, InsertId
+from harness.problems import InputError, Problem
 
 
 def rewritten_lines(order: MigrateOrder, plan: Plan, source: Source) -> Iterator[tuple[NDArray[np.uint8], Longs]]:
@@ -44,10 +45,20 @@ def rewritten_lines(order: MigrateOrder, plan: Plan, source: Source) -> Iterator
     lines_of = LineSource(source.files)
     with closing(lines_of):
         for batch, is_stored in source.stored():
-            lines = lines_of.take(batch.file, batch.size)
+            if int(batch.distinct_id.max(initial=0)) >= len(plan.key):
+                raise _changed(source, batch.file)
+            try:
+                lines = lines_of.take(batch.file, batch.size)
+            except StopIteration:
+                raise _changed(source, batch.file) from None
             rewriting = deciding.decide(batch, is_stored, lines)
             yield _written(lines, rewriting, source.ids)
             order.progress("writing", source.share)
+
+
+def _changed(source: Source, file: int) -> InputError:
+    message = "changed while it was read, so what was found out about its ids does not hold"
+    return InputError([Problem(source.files[file].name, None, "", message, "Migrate a copy that nobody writes to.")])
 
 
 class _Deciding:

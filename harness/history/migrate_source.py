@@ -56,7 +56,8 @@ class Source:
 
     def __init__(self, order: MigrateOrder) -> None:
         self._order = order
-        self._reader = self._opened(Reading(stored=order.stored, seconds_below=_seconds_below(order), devices=False))
+        reading = Reading(stored=order.stored, seconds_below=_seconds_below(order), devices=False)
+        self._reader = HistoryReader(order.paths, reading)
         self._reader.open()
         self.files: list[HistoryFile] = self._reader.files
         self.ids: Dictionary = self._reader.ids
@@ -103,15 +104,12 @@ class Source:
     def stored(self) -> Iterator[tuple[EventBatch, Flags]]:
         """Read the history once more, and yield the batches with which of their events were stored."""
         reading = Reading(stored=self._order.stored, seconds_below=_seconds_below(self._order), verbs=False)
-        reader = self._opened(reading)
+        reader = HistoryReader([file.name for file in self.files], reading)
         reader.open()
         reader.ids = self.ids
         self._reader = reader
         for batch in reader.batches():
             yield batch, self._door.admit(batch, self.ids.marks).status == ACCEPTED
-
-    def _opened(self, reading: Reading) -> HistoryReader:
-        return HistoryReader(self._order.paths, reading)
 
 
 def _taken(batch: EventBatch, admitted: Admitted, stored: Codes, decisions: DecisionColumns) -> Taken:

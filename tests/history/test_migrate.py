@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -578,6 +580,64 @@ def test_a_proof_that_fails_keeps_nothing_and_names_the_ids(tmp_path: Path, monk
     assert not (tmp_path / "out").exists()
     assert rows == []
     assert "NOT held" in as_text(found)
+
+
+def test_where_the_source_takes_both_forms_for_one_id_so_does_the_migration(tmp_path: Path) -> None:
+    events = [page(A), page(f"$device:{A}"), identify(f"$device:{A}", "u1"), page("u2"), page("$device:u2")]
+    path = tmp_path / "h.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows_of(events)))
+    chosen = ProjectSettings(identity=IdentitySettings(device_prefix_equivalent=True))
+    found = migrate(
+        MigrateOrder(
+            paths=[str(path)], source="original", target="simplified", user_id="^u", settings=chosen, out=tmp_path / "o"
+        )
+    )
+    rows = [json.loads(line) for line in (tmp_path / "o" / "part-00000.jsonl").read_text().splitlines()]
+    assert found.proof.held
+    assert (found.census.users, found.proof.users) == (2, 2)
+    links = len(found.plan.devices)
+    assert users_of(rows, "simplified")[1][links:] == ["u1", "u1", "u2", "u2"]
+
+
+def test_a_history_that_grows_meanwhile_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "events.jsonl"
+
+    def grows(order: object, plan: object, ids: object) -> Iterable[tuple[object, object]]:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(rows_of([page(B)])[0]) + "\n")
+        return iter(())
+
+    monkeypatch.setattr("harness.history.migrate.association_lines", grows)
+    with pytest.raises(InputError, match="changed while it was read"):
+        migrated([page(A)], tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_parquet_in_wire_form_with_instants_and_nested_values_comes_out_as_it_went_in(tmp_path: Path) -> None:
+    rows = rows_of([page(f"$device:{A}", nested={"a": [1, None], "b": 'q"\n'}), page("u1", price=1.5)])
+    table = pa.table(
+        {
+            "event": [row["event"] for row in rows],
+            "time": pa.array([row["properties"]["time"] * 1_000_000 for row in rows], pa.timestamp("us", "UTC")),
+            "distinct_id": pa.array([row["properties"]["distinct_id"] for row in rows]).dictionary_encode(),
+            "$insert_id": [row["properties"]["$insert_id"] for row in rows],
+            "nested": [row["properties"].get("nested") for row in rows],
+            "price": [row["properties"].get("price") for row in rows],
+            "is_new": [True, None],
+        }
+    )
+    pq.write_table(table, tmp_path / "h.parquet")
+    found, made = migrated(tmp_path / "h.parquet", tmp_path)
+    assert found.proof.held
+    assert made[0]["properties"] == {
+        "distinct_id": f"$device:{A}",
+        "$device_id": A,
+        "time": START_S * 1000,
+        "$insert_id": "i-0",
+        "nested": {"a": [1, None], "b": 'q"\n'},
+        "is_new": True,
+    }
+    assert made[1]["properties"]["price"] == 1.5
 
 
 def test_an_empty_history_is_an_empty_migration(tmp_path: Path) -> None:
