@@ -71,8 +71,8 @@ def command(
 
     Folders, globs, several files, compressed or Parquet files, and large ones are histories (see `harness audit`): they
     are read once, in columns, and so is any input with --funnel, --truth, --known-user or --stored. The table has
-    counts then, and with --truth precision and recall. --funnel shows what a business sees: how many users did one event after
-    the other, how many of them only because their ids were joined, and with --truth how many people really did.
+    counts then, and with --truth precision and recall. --funnel shows what a business sees: how many users did one
+    event after the other, how many of them only because their ids were joined, and with --truth how many people.
 
     An orphan is an anonymous id with events whose every attempt to join a user was refused, ignored or rejected.
 

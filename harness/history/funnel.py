@@ -2,7 +2,7 @@
 
 Steps are event names in order. A user converts with events of all steps in the order of their times, the last one at
 most a window after the first; the user is whoever the canonical distinct_id stands for. Two events of one name, user
-and time count as one, as duplicates do.
+and time count as one, as duplicates do; those of different names at one time may have come in either order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.dictionary import Dictionary
-from harness.history.native import compiled, integer
+from harness.history.native import compiled
 from harness.history.records import EMPTY, TIME_FAR, TIME_MISSING, EventBatch
 from harness.problems import InputError, Problem
 
@@ -146,35 +146,55 @@ class FunnelEvents:
 
 @compiled
 def _count(order: Any, user: Any, times: Any, names: Any, wanted: Any, window: int, counts: Any) -> None:
-    """Go through the events of each user in order of time; the latest beginning of each step so far is the best one."""
+    """Go through the events of each user in order of time, all of one instant together."""
     steps = len(wanted)
     begun = np.full(steps, _NEVER, np.int64)
+    fresh = np.empty(steps, np.int64)
+    used = np.empty(steps, np.int64)
     reached = 0
-    held = integer(-1)
-    last_time = np.full(len(wanted) + 1, _NEVER, np.int64)
-    for at in range(len(order)):
+    at = 0
+    while at < len(order):
         row = order[at]
-        if user[row] != held:
+        who, now = user[row], times[row]
+        present = 0
+        while at < len(order) and user[order[at]] == who and times[order[at]] == now:
+            present |= 1 << names[order[at]]
+            at += 1
+        reached = max(reached, _instant(present, now, wanted, window, begun, fresh, used))
+        if at == len(order) or user[order[at]] != who:
             for step in range(reached):
                 counts[step] += 1
-            held = integer(user[row])
             reached = 0
             begun[:] = _NEVER
-            last_time[:] = _NEVER
-        name = names[row]
-        now = times[row]
-        if last_time[name] == now:
+
+
+@compiled
+def _instant(present: int, now: int, wanted: Any, window: int, begun: Any, fresh: Any, used: Any) -> int:
+    """Let the events of one instant happen in whatever order helps, each once; return how many steps were reached.
+
+    `begun` holds for each step the latest beginning of a way that came as far; a later one is never worse.
+    """
+    reached = 0
+    for step in range(len(wanted)):
+        name = 1 << wanted[step]
+        fresh[step] = begun[step]
+        used[step] = 0
+        if present & name == 0:
             continue
-        last_time[name] = now
-        for step in range(steps - 1, -1, -1):
-            if wanted[step] != name:
-                continue
-            if step == 0:
-                begun[0] = now
-            elif begun[step - 1] == _NEVER or now - begun[step - 1] > window:
-                continue
-            else:
-                begun[step] = max(begun[step], begun[step - 1])
-            reached = max(reached, step + 1)
-    for step in range(reached):
-        counts[step] += 1
+        best = _NEVER
+        way = name
+        if step == 0:
+            best = now
+        else:
+            if begun[step - 1] != _NEVER and now - begun[step - 1] <= window:
+                best = begun[step - 1]
+            if used[step - 1] != 0 and used[step - 1] & name == 0 and fresh[step - 1] > best:
+                best = fresh[step - 1]
+                way = used[step - 1] | name
+        if best != _NEVER:
+            reached = step + 1
+            if best >= begun[step]:
+                fresh[step] = best
+                used[step] = way
+    begun[:] = fresh
+    return reached

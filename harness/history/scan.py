@@ -182,7 +182,7 @@ def scan(data: NDArray[np.uint8], begin: int, end: int, keys: Keys, seconds_belo
 @compiled
 def key_slot(at: int, length: int) -> int:
     """Return where to look for a key first."""
-    return integer(hash_of(at, length, False) & unsigned(_KEY_SLOTS - 1))
+    return integer(hash_of(at, length, False) & unsigned(_KEY_SLOTS - 1))  # noqa: FBT003
 
 
 @compiled
@@ -261,7 +261,7 @@ def _space(at: int, end: int) -> int:
 
 
 @compiled
-def _object(
+def _object(  # noqa: C901
     base: int,
     at: int,
     end: int,
@@ -358,12 +358,12 @@ def _fits(field: int, kind: int) -> bool:
     if field == EVENT:
         return kind == _IS_TEXT
     if field == TIME:
-        return kind == _IS_WHOLE or kind == _IS_NUMBER or kind == _IS_NULL
+        return kind == _IS_WHOLE or kind == _IS_NUMBER or kind == _IS_NULL  # noqa: SIM109
     if field == IGNORE:
-        return kind == _IS_FALSE or kind == _IS_NULL
+        return kind == _IS_FALSE or kind == _IS_NULL  # noqa: SIM109
     if field == DISTINCT_IDS:
         return kind == _IS_LIST
-    return kind == _IS_TEXT or kind == _IS_WHOLE or kind == _IS_NULL
+    return kind == _IS_TEXT or kind == _IS_WHOLE or kind == _IS_NULL  # noqa: SIM109
 
 
 @compiled
@@ -518,7 +518,7 @@ def _number(at: int, end: int) -> Any:
 
 
 @compiled
-def _nested(at: int, end: int) -> Any:
+def _nested(at: int, end: int) -> Any:  # noqa: C901
     """Skip a list or an object that is far from every limit of shape."""
     flags = 0
     items = 0
@@ -615,7 +615,7 @@ def _plain(at: int, end: int) -> Any:
 
 
 @compiled
-def is_utf8(at: int, end: int) -> bool:
+def is_utf8(at: int, end: int) -> bool:  # noqa: C901
     """Return whether some bytes are UTF-8 as Python reads it: nothing overlong, no surrogates, none past U+10FFFF."""
     while at < end:
         lead = byte(at)
