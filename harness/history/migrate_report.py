@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from harness.clock import format_instant
 from harness.event import Json
+from harness.history.migrate_output import MANIFEST
 from harness.history.migrate_records import Ambiguous, Migration
 from harness.jsontext import dump
 from harness.report.plain import plural, shorten, visible
@@ -32,8 +34,13 @@ class Section(NamedTuple):
     rows: tuple[tuple[str, ...], ...]
 
 
-def document(migration: Migration) -> dict[str, Json]:
-    """Return the document of `harness migrate --json`."""
+def document(migration: Migration, most: int = MOST_LISTED) -> dict[str, Json]:
+    """Return the document of `harness migrate --json`.
+
+    Args:
+        migration: the migration.
+        most: how many clusters, devices and ids are listed; the numbers beside the lists count all.
+    """
     census, plan, proof = migration.census, migration.plan, migration.proof
     return {
         "from": migration.order.source,
@@ -48,14 +55,14 @@ def document(migration: Migration) -> dict[str, Json]:
         "joins_after": plan.joins_after,
         "unresolved_clusters": len(plan.unresolved),
         "unresolved": [
-            {"ids": list(one.ids), "events": one.events, "why": one.why} for one in plan.unresolved[:MOST_LISTED]
+            {"ids": list(one.ids[:most]), "events": one.events, "why": one.why} for one in plan.unresolved[:most]
         ],
         "ambiguous_clusters": len(plan.ambiguous),
-        "ambiguous": [_ambiguous(one) for one in plan.ambiguous[:MOST_LISTED]],
-        "junk": [{"id": text, "events": events} for text, events in plan.junk[:MOST_LISTED]],
+        "ambiguous": [_ambiguous(one, most) for one in plan.ambiguous[:most]],
+        "junk": [{"id": text, "events": events} for text, events in plan.junk[:most]],
         "unmatched_ids": len(plan.unmatched),
-        "unmatched": [{"id": text, "events": events} for text, events in plan.unmatched[:MOST_LISTED]],
-        "both_forms": list(plan.both_forms[:MOST_LISTED]),
+        "unmatched": [{"id": text, "events": events} for text, events in plan.unmatched[:most]],
+        "both_forms": list(plan.both_forms[:most]),
         "left_out": {
             "identity_events": census.identity_events,
             "rejected": census.rejected,
@@ -80,7 +87,7 @@ def document(migration: Migration) -> dict[str, Json]:
 
 
 def manifest(migration: Migration) -> str:
-    """Return what the folder of a migration says about itself: the document, and how it was asked for."""
+    """Return what the folder of a migration says about itself: the document with all lists, and what was asked for."""
     order = migration.order
     asked = {
         "user_id": order.user_id,
@@ -91,10 +98,10 @@ def manifest(migration: Migration) -> str:
         "excluded_ids": sorted(order.excluded_ids),
         "device_forms": order.device_forms,
     }
-    return dump({"format": 1, **document(migration), "asked": asked}, indent=1) + "\n"
+    return dump({"format": 1, **document(migration, sys.maxsize), "asked": asked}, indent=1) + "\n"
 
 
-def _ambiguous(one: Ambiguous) -> Json:
+def _ambiguous(one: Ambiguous, most: int) -> Json:
     return {
         "size": one.size,
         "events": one.events,
@@ -107,9 +114,9 @@ def _ambiguous(one: Ambiguous) -> Json:
                 "first": None if candidate.first_ms is None else format_instant(candidate.first_ms),
                 "last": None if candidate.last_ms is None else format_instant(candidate.last_ms),
             }
-            for candidate in one.candidates
+            for candidate in one.candidates[:most]
         ],
-        "devices": [{"id": text, "user": user} for text, user in one.devices[:MOST_LISTED]],
+        "devices": [{"id": text, "user": user} for text, user in one.devices[:most]],
     }
 
 
@@ -180,8 +187,9 @@ def _numbers(migration: Migration) -> Section:
         if number:
             rows.append((text, f"{number:,}"))
     order = migration.order
-    mode = "written" if order.out else "a dry run: nothing is written; give --out DIR to write it"
-    return Section(f"From {order.source} to {order.target}", f"This is {mode}.", ("", ""), tuple(rows))
+    dry = "This is a dry run: nothing is written; give --out DIR to write it."
+    mode = f"The new events are in part-00000.jsonl and the files behind it; all lists in full are in {MANIFEST}."
+    return Section(f"From {order.source} to {order.target}", mode if order.out else dry, ("", ""), tuple(rows))
 
 
 def _promise(migration: Migration) -> Section:
@@ -231,7 +239,7 @@ def _some(ids: tuple[str, ...]) -> str:
 
 
 def _rest(count: int) -> str:
-    return f" Listed: the first {MOST_TOLD}; --json lists {MOST_LISTED:,}." if count > MOST_TOLD else ""
+    return f" Here are {MOST_TOLD}; --json lists up to {MOST_LISTED:,}." if count > MOST_TOLD else ""
 
 
 def _short(text: str) -> str:
