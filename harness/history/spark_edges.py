@@ -96,7 +96,8 @@ def tie(batch: EventBatch, ties: Ties, marks: Bytes) -> Tied:
     if ties.id_merge == "simplified":
         device = np.where(batch.device_disallowed & (not ties.keeps_bad_ids), np.uint32(NOBODY), good(batch.device_id))
         device = device.astype(np.uint32)
-        user = good(batch.user_id)
+        # `$device:` alone is no device, but as a user id it is one like any other.
+        user = np.where(batch.user_id == BARE_PREFIX, np.uint32(BARE_PREFIX), good(batch.user_id)).astype(np.uint32)
         is_plain = is_event & ~is_verb
         keys = np.where(is_plain & (device != NOBODY), device, keys)
         keys = np.where(is_plain & (user != NOBODY), user, keys)

@@ -47,7 +47,7 @@ MADE: Final = pa.schema(
     [("order", pa.int64()), ("device", pa.binary()), ("line", pa.binary()), ("summary", pa.binary())]
 )
 MADE_DDL: Final = "order long, device binary, line binary, summary binary"
-"""A line of the target, or a summary. Associations have a device, and their time for their order; others their index."""
+"""A line of the target, or a summary. The order of a line with a device is its time, that of others their index."""
 
 
 @dataclass(frozen=True, slots=True)

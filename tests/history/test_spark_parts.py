@@ -119,6 +119,13 @@ class TestTies:
         of_parts = sorted(cluster for model in apart.values() for cluster in model.clusters())
         assert of_parts == sorted(whole.clusters())
 
+    def test_the_prefix_alone_is_no_device_but_a_user_like_any_other(self, tmp_path: Path) -> None:
+        rows = [event("Page", _S_user_id="$device:"), event("Page", _S_user_id="$device:", _S_device_id="d")]
+        parts, _, _ = parts_of(
+            written(tmp_path, [*rows, event("Page", _S_device_id="$device:")]), "simplified", ProjectSettings()
+        )
+        assert len(set(parts)) == 1
+
     def test_a_device_without_prefix_is_tied_where_both_forms_are_one_id(self, tmp_path: Path) -> None:
         rows = [event("Page", distinct_id="x"), event("Page", distinct_id="$device:x")]
         path = written(tmp_path, rows)
