@@ -358,12 +358,12 @@ def _fits(field: int, kind: int) -> bool:
     if field == EVENT:
         return kind == _IS_TEXT
     if field == TIME:
-        return kind == _IS_WHOLE or kind == _IS_NUMBER or kind == _IS_NULL  # noqa: SIM109
+        return kind in (_IS_WHOLE, _IS_NUMBER, _IS_NULL)
     if field == IGNORE:
-        return kind == _IS_FALSE or kind == _IS_NULL  # noqa: SIM109
+        return kind in (_IS_FALSE, _IS_NULL)
     if field == DISTINCT_IDS:
         return kind == _IS_LIST
-    return kind == _IS_TEXT or kind == _IS_WHOLE or kind == _IS_NULL  # noqa: SIM109
+    return kind in (_IS_TEXT, _IS_WHOLE, _IS_NULL)
 
 
 @compiled
