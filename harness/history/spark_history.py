@@ -144,7 +144,8 @@ class SparkHistory:
 
         pieces = slices_of(files_of(self.paths), self.sizes.slice_bytes)
         slices = self._distributed(pieces)
-        scanned = slices.mapInArrow(Scan(self.reading, self.ties), SCANNED_DDL).persist(StorageLevel.DISK_ONLY)
+        scan = Scan(replace(self.reading, inserts=False, truth=None), self.ties)
+        scanned = slices.mapInArrow(scan, SCANNED_DDL).persist(StorageLevel.DISK_ONLY)
         with tempfile.TemporaryDirectory(prefix="harness-parts-") as folder:
             try:
                 notes = [

@@ -34,8 +34,7 @@ from harness.history.migrate_rewrite import _Deciding, _line, _written
 from harness.history.migrate_source import Source
 from harness.history.migrate_splice import DROPPED, INSERT_ID_LETTERS, KEEP_INSERT_ID, REWRITTEN, Lines, Rewriting
 from harness.history.native import compiled
-from harness.history.spark_edges import Nodes, tie
-from harness.history.spark_scan import ROWS_AT_ONCE, Spread
+from harness.history.spark_scan import ROWS_AT_ONCE, Homes, Spread
 
 LINES: Final = pa.schema([("part", pa.int32()), ("index", pa.int64()), ("line", pa.binary())])
 LINES_DDL: Final = "part int, index long, line binary"
@@ -75,11 +74,10 @@ class SpreadLines:
         spread = self.spread
         lookup = None if spread.lookup is None else spread.lookup()
         for piece, reader, events in spread.opened(batches):
-            nodes = Nodes(reader.ids, one_form=spread.ties.one_form)
+            homes = Homes(spread, reader.ids, lookup)
             with closing(LineSource(reader.files)) as source:
                 for batch in events:
-                    numbers = nodes.of(tie(batch, spread.ties, reader.ids.marks).keys)
-                    parts = np.zeros(batch.size, np.int32) if lookup is None else spread.placed[lookup.of(numbers)]
+                    parts, numbers = homes.of(batch)
                     index = spread.index_of(piece, batch)
                     lines = source.take(batch.file, batch.size)
                     for at in range(0, batch.size, ROWS_AT_ONCE):

@@ -27,6 +27,7 @@ from harness.problems import InputError, Problem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.history.dictionary import Dictionary
     from harness.history.files import HistoryFile
     from harness.history.records import EventBatch, Longs
     from harness.history.spark_parts import Lookup
@@ -122,10 +123,9 @@ class Spread:
         lookup = None if self.lookup is None else self.lookup()
         for piece, reader, events in self.opened(batches):
             known = Dictionaries(reader.ids, reader.names, reader.people)
-            nodes = Nodes(reader.ids, one_form=self.ties.one_form)
+            homes = Homes(self, reader.ids, lookup)
             for batch in events:
-                numbers = nodes.of(tie(batch, self.ties, reader.ids.marks).keys)
-                parts = np.zeros(batch.size, np.int32) if lookup is None else self.placed[lookup.of(numbers)]
+                parts, numbers = homes.of(batch)
                 index = self.index_of(piece, batch)
                 for at in range(0, batch.size, ROWS_AT_ONCE):
                     chosen = np.arange(at, min(at + ROWS_AT_ONCE, batch.size), dtype=np.int64)
@@ -149,6 +149,34 @@ class Spread:
         """Return the index in the history of every event of a batch."""
         first = int(self.first[piece.number]) + batch.first_index
         return np.arange(first, first + batch.size, dtype=np.int64)
+
+
+class Homes:
+    """Says where the events of a slice go, looking up each id once.
+
+    Args:
+        spread: how ids are tied, and what Spark takes to the partition of each part.
+        ids: the dictionary of the slice.
+        lookup: the table of parts; None: nobody knows them yet.
+    """
+
+    def __init__(self, spread: Spread, ids: Dictionary, lookup: Lookup | None) -> None:
+        self._spread = spread
+        self._ids = ids
+        self._lookup = lookup
+        self._nodes = Nodes(ids, one_form=spread.ties.one_form)
+        self._parts = np.zeros(0, np.int32)
+
+    def of(self, batch: EventBatch) -> tuple[NDArray[np.int32], Longs]:
+        """Return for every event of a batch what takes it to its part, and the number of the id it goes by."""
+        keys = tie(batch, self._spread.ties, self._ids.marks).keys
+        numbers = self._nodes.all()
+        if self._lookup is None:
+            return np.zeros(batch.size, np.int32), numbers[keys]
+        if len(self._parts) < len(numbers):
+            more = self._spread.placed[self._lookup.of(numbers[len(self._parts) :])]
+            self._parts = np.concatenate([self._parts, more])
+        return self._parts[keys], numbers[keys]
 
 
 @contextmanager
