@@ -45,6 +45,7 @@ export function lineBreak() {
 // Puts nodes into a list with as few changes as possible: a node whose key stays keeps its focus and its state.
 export function arrange(list, entries) {
   const before = new Map([...list.children].map((node) => [node.dataset.key, node]));
+  const kept = new Set();
   let place = list.firstElementChild;
   for (const { key, version, make } of entries) {
     let node = before.get(key);
@@ -59,10 +60,11 @@ export function arrange(list, entries) {
       }
       node = fresh;
     }
+    kept.add(node);
     if (node === place) place = node.nextElementSibling;
     else list.insertBefore(node, place);
   }
-  for (const node of before.values()) node.remove();
+  for (const node of [...list.children]) if (!kept.has(node)) node.remove();
 }
 
 let ruler;

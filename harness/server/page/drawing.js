@@ -73,6 +73,12 @@ export function summary(group) {
   return [...who, ...failed].join(". ");
 }
 
+// In original nobody can predict the canonical id, so a cluster goes by a user id where it has one.
+function titleOf(cluster, idMerge) {
+  const user = idMerge === "original" ? cluster.ids.find((each) => each.kind === "user") : undefined;
+  return user?.id ?? cluster.canonical;
+}
+
 // An id that is alone needs no title: it is one.
 function isAlone(cluster) {
   return cluster.ids.length === 1 && cluster.hidden === 0;
@@ -120,7 +126,7 @@ function card(cluster, y, width, idMerge, places, at) {
   const facts = isAlone(cluster)
     ? svg("text", { class: "facts", x: dotX + 16, y: y + 45 }, events)
     : [
-        svg("text", { class: "who", x: 20, y: y + 23 }, fitted(cluster.canonical, width - 36, TITLE)),
+        svg("text", { class: "who", x: 20, y: y + 23 }, fitted(titleOf(cluster, idMerge), width - 36, TITLE)),
         svg("text", { class: "facts", x: 20, y: y + 40 }, `${ids} · ${events}`),
       ];
   return svg(
@@ -129,7 +135,7 @@ function card(cluster, y, width, idMerge, places, at) {
     svg("rect", { class: "frame", x: 0.5, y: y + 0.5, width: width - 1, height: height - 1, rx: 10 }),
     svg("path", { class: "stripe", d: `M10 ${y + 0.5}h-1a8.5 8.5 0 0 0 -8.5 8.5v${height - 18}a8.5 8.5 0 0 0 8.5 8.5h1a6 6 0 0 1 -5 -6v${12 - height + 1}a6 6 0 0 1 5 -6z` }),
     facts,
-    arcs.list.map((arc) => drawnArc(arc, cluster, y, dotX, idMerge)),
+    arcs.list.map((arc) => drawnArc(arc, cluster, y, dotX)),
     rows,
     more,
   );

@@ -12,6 +12,7 @@ const PATIENCE = 4;
 const AFTER_FAILURE_MS = 2_000;
 const SPOKEN_EVERY_MS = 5_000;
 const MOST_KNOWN = 300;
+const MOST_RECORDED = 2_000;
 
 const part = (name) => document.getElementById(name);
 const state = {
@@ -192,6 +193,9 @@ function clearQuestion() {
 
 async function openSave() {
   part("save-name").value = `Recorded ${new Date().toISOString().slice(0, 16).replace("T", " ")}`;
+  const rows = state.counts?.rows ?? 0;
+  part("save-part").hidden = rows <= MOST_RECORDED;
+  part("save-part").textContent = `Only the first ${count(MOST_RECORDED, "row")} of ${rows.toLocaleString("en")} are in it: reset before the flow you want to record.`;
   part("save-dialog").showModal();
   await fillSave();
 }
@@ -199,7 +203,7 @@ async function openSave() {
 async function fillSave() {
   const text = part("save-text");
   try {
-    const yaml = await askText("scenario", { name: part("save-name").value.trim() });
+    const yaml = await askText("scenario", { name: part("save-name").value.trim(), limit: MOST_RECORDED });
     text.textContent = yaml;
     URL.revokeObjectURL(part("save-file").href);
     part("save-file").href = URL.createObjectURL(new Blob([yaml], { type: "application/yaml" }));

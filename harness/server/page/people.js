@@ -44,7 +44,7 @@ export class People {
     arrange(
       this.list,
       groups.map((group) => ({
-        key: group.clusters.map((cluster) => cluster.first).join(" "),
+        key: JSON.stringify(group.clusters.map((cluster) => cluster.canonical)),
         version: `${width} ${JSON.stringify(group)}`,
         make: () => this.#figure(group, width),
       })),
