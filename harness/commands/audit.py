@@ -103,6 +103,11 @@ def command(
 
             check_writable(target)
     progress = HistoryProgress()
+    if engine_name == "local":
+        from harness.history.files import files_of
+        from harness.history.local import memory_needed
+
+        progress.note(memory_needed(files_of(events)))
     order = AuditOrder(
         events,
         id_merge,

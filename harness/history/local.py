@@ -8,14 +8,28 @@ from typing import Final
 from harness.event import IdMerge
 from harness.history.audit import SystemView
 from harness.history.engines import AuditOrder
+from harness.history.files import HistoryFile
 from harness.history.reader import HistoryReader, Reading
 from harness.history.records import Audit, EventBatch
+from harness.problems import InputError, Problem
 
 BYTES_AN_ID: Final = 130
 """Memory that one different id takes, with its dictionary entry and the state of one system (measured, rounded up)."""
 
 BYTES_AT_REST: Final = 450 << 20
 """Memory that a history of any size takes: libraries, blocks in flight, what is put aside before it goes to disk."""
+
+
+def memory_needed(files: Sequence[HistoryFile]) -> str:
+    """Return in a sentence how much memory files will take."""
+    whole = sum(file.size for file in files)
+    many = 10_000_000
+    most = (BYTES_AT_REST + many * BYTES_AN_ID) / 1e9
+    some = "1 file" if len(files) == 1 else f"{len(files):,} files"
+    return (
+        f"{some}, {whole / 1e6:,.0f} MB; memory: {BYTES_AT_REST / 1e9:.1f} GB and {BYTES_AN_ID} bytes for each "
+        f"different id ({most:.1f} GB for {many:,} ids)"
+    )
 
 
 class LocalEngine:
@@ -55,6 +69,9 @@ class LocalEngine:
         """Return a view of the history for each of some systems."""
         now_ms = order.now_ms
         if now_ms is None and order.endpoint == "track" and not order.stored:
+            if "-" in order.paths:
+                message = "standard input can be read only once, and /track takes no old events"
+                raise InputError([Problem("-", None, "", message, "Say with --now what time it is.")])
             now_ms = newest_ms(order)
         return [
             SystemView(
