@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -18,9 +17,6 @@ from harness.problems import OutsideError
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
-
-# Searches make and drop many small objects; looking through them all at every turn takes a fifth of their time.
-gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture
