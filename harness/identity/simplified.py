@@ -58,6 +58,7 @@ class SimplifiedModel(IdentityModel):
             return Arrival(user, user, None)
         row = self._link(key, user, at)
         self.decisions.record(row)
+        user = row[1][1]  # the text that the link keeps anyway
         return _new(Arrival, (user, user, _new(Decision, row)))
 
     def settled(self, stored: str) -> str:

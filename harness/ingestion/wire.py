@@ -8,10 +8,11 @@ the code that needs it.
 from __future__ import annotations
 
 import binascii
+import functools
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, NoReturn
 from urllib.parse import unquote_to_bytes
@@ -107,7 +108,7 @@ def decode(request: WireRequest, *, most_bytes: int, ndjson: bool = False, gzip:
         if unpacked is None:
             return Unreadable("data is neither base64 nor JSON", parameters)
         text = unpacked
-    rows = _rows(_text(text), ndjson=ndjson)
+    rows = _quickly(text) or _rows(_text(text), ndjson=ndjson)
     if rows is None:
         return Unreadable("the body is not valid JSON", parameters)
     return Body(rows, parameters, len(raw))
@@ -199,6 +200,31 @@ def _text(raw: bytes) -> str:
 def _joined(found: re.Match[bytes]) -> bytes:
     pair = found.group().decode("utf-8", "surrogatepass")
     return pair.encode("utf-16", "surrogatepass").decode("utf-16").encode()
+
+
+def _quickly(raw: bytes) -> list[Json] | None:
+    """Return the rows of a body by a faster reader, where there is one; None for whatever it does not take.
+
+    What msgspec takes it reads exactly as Python's reader does. The rest is left to that: broken JSON, NDJSON, lone
+    surrogates, bytes that are no UTF-8, numbers beyond a double.
+    """
+    read = _quick_reader()
+    if read is None:
+        return None
+    try:
+        value = read(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list) else [value]
+
+
+@functools.cache
+def _quick_reader() -> Callable[[bytes], Json] | None:
+    try:
+        import msgspec
+    except ImportError:
+        return None
+    return msgspec.json.Decoder().decode
 
 
 def _rows(text: str, *, ndjson: bool) -> list[Json] | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from harness import __version__
 from harness.clock import format_instant
-from harness.event import IDENTITY_EVENTS, Json
+from harness.event import Json
 from harness.identity.model import Caution, Decision
 from harness.ingestion.project import RowResult
 from harness.server.faults import Faults
@@ -75,10 +75,9 @@ def users(session: Session) -> Json:
     project = session.project
     duplicates = project.duplicates()
     events: dict[str, int] = {}
-    for stored in project.events:
-        if stored.event_index not in duplicates and stored.event.name not in IDENTITY_EVENTS:
-            canonical = project.model.settled(stored.arrival.stored)
-            events[canonical] = events.get(canonical, 0) + 1
+    for stored_id, count in project.events.counts_by_id(duplicates).items():
+        canonical = project.model.settled(stored_id)
+        events[canonical] = events.get(canonical, 0) + count
     found = project.users()
     return {
         "id_merge": session.plan.id_merge,

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.event import NotAnEvent
+from harness.ingestion import wire
 from harness.ingestion.sdks import SDK_FORMS, SdkName, encode, zipped
 from harness.ingestion.wire import Body, Unreadable, WireRequest, decode
 
@@ -258,3 +259,46 @@ def test_a_gzip_bomb_stays_small() -> None:
 def test_no_body_is_too_strange_to_answer(body: bytes, query: str, encoding: str, kind: str, ndjson: bool) -> None:
     request = post(body, query, Content_Encoding=encoding, Content_Type=kind)
     assert isinstance(decode(request, most_bytes=1000, ndjson=ndjson), Body | Unreadable)
+
+
+# the quick reader
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.text("\ud800\udc00\u2028\x00é\U0001f600"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+odd_texts = st.sampled_from(
+    [
+        b"-0", b"-0.0", b"1e400", b"1E5", b"1e-400", b'"\\ud800"', b'"\\ud83d\\ude00"', b'"a\x01b"', b"01", b"1.", b".5",
+        b'{"a":1,"b":2,"a":3}', b"[1,]", b"NaN", b"-Infinity", b'"\\u0000"', b" 1 ", b"18446744073709551616", b"1" * 400,
+        b"1" * 5_000, b"1.7976931348623159e308", b'"\\/"', b'"\\q"', b"[1] x", b'"\xff"', b'"\xed\xa0\xbd\xed\xb8\x80"',
+        b'"\xc0\x80"', b"\x0b1", b"[" * 3_000, b"[" * 300 + b"]" * 300, b'{"a":1}\n{"b":2}', b"[]", b"", b'{1:2}',
+        b"0.1" + b"1" * 400, b"123456789012345678901234567890.5", b"tru", b'"\x7f"',
+    ]
+)  # fmt: skip
+
+
+written = st.builds(
+    lambda value, escapes: json.dumps(value, ensure_ascii=escapes).encode("utf-8", "surrogatepass"),
+    json_values,
+    st.booleans(),
+)
+
+
+@given(written | odd_texts | st.binary(max_size=20))
+def test_the_quick_reader_reads_as_the_usual_one_or_leaves_it_to_that(raw: bytes) -> None:
+    assert wire._quick_reader() is not None, "msgspec is part of the extra [server]"
+    quick = wire._quickly(raw)
+    if quick is not None:
+        usual = wire._rows(wire._text(raw), ndjson=False)
+        assert repr(quick) == repr(usual)  # tells 1 from 1.0 and True, and -0.0 from 0.0
+
+
+@given(odd_texts, st.booleans())
+def test_a_body_is_read_the_same_without_the_quick_reader(raw: bytes, ndjson: bool) -> None:
+    request = WireRequest("POST", "/import", headers={"content-type": "application/json"}, body=raw)
+    with_it = decode(request, most_bytes=10_000, ndjson=ndjson)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "_quick_reader", lambda: None)
+        assert repr(decode(request, most_bytes=10_000, ndjson=ndjson)) == repr(with_it)
