@@ -37,7 +37,7 @@ _DAY_MS: Final = 86_400_000
     metavar="N",
     help="How many events, identity events and retries included.",
 )
-@click.option("--people", type=click.IntRange(1, 10**9), metavar="N", help="How many people.  [default: events / 25]")
+@click.option("--people", type=click.IntRange(1, 10**8), metavar="N", help="How many people.  [default: events / 25]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same events, on every machine.")
 @click.option(
     "--rates", default="", metavar="NAME=SHARE,...", help="How often things happen; see --list. `none`: no mistakes."

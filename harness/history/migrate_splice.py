@@ -133,8 +133,7 @@ def splice(
         The new lines with their line feeds one after the other, where each ends (a dropped one where it would begin),
         and which ones have to be rewritten otherwise and are left out so far.
     """
-    sizes = heap_lengths(heap, place)
-    texts = sum(int(sizes[codes].sum()) for codes in (rewriting.distinct_id, rewriting.user, rewriting.device))
+    texts = sum(_measure(address_of(heap), place, codes) for codes in rewriting[1:4])
     room = int((lines.end - lines.start).sum()) + 6 * texts + _ROOM * len(lines.start)
     made = np.empty(room, np.uint8)
     ends = np.empty(len(lines.start), np.int64)
@@ -158,17 +157,14 @@ def splice(
     return made[:used], ends, np.flatnonzero(unusual)
 
 
-def heap_lengths(heap: NDArray[np.uint8], place: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the length of each code's text in bytes."""
-    found = np.zeros(len(place), np.int64)
-    _lengths(address_of(heap), place, found)
-    return found
-
-
 @compiled
-def _lengths(heap: int, place: Any, found: Any) -> None:
-    for code in range(1, len(place)):
-        found[code] = _length(heap + place[code])
+def _measure(heap: int, place: Any, codes: Any) -> int:
+    """Return how many bytes the texts of some codes have together."""
+    total = 0
+    for code in codes:
+        if code:
+            total += _length(heap + place[code])
+    return total
 
 
 @compiled
@@ -410,9 +406,9 @@ def _put(start: int, end: int, used: int) -> int:
 
 @compiled
 def _put_piece(piece: int, used: int) -> int:
-    size = _PIECE_LENGTHS[piece]
+    size = int(_PIECE_LENGTHS[piece])
     for step in range(size):
-        put_byte(used + step, np.int64(_PIECE_BYTES[piece, step]))
+        put_byte(used + step, int(_PIECE_BYTES[piece, step]))
     return used + size
 
 
@@ -470,5 +466,5 @@ def _put_escape(unit: int, used: int) -> int:
     put_byte(used, 0x5C)
     put_byte(used + 1, 0x75)
     for place in range(4):
-        put_byte(used + 2 + place, np.int64(_HEX[(unit >> (12 - 4 * place)) & 15]))
+        put_byte(used + 2 + place, int(_HEX[(unit >> (12 - 4 * place)) & 15]))
     return used + 6
