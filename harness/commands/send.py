@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Callable
@@ -149,6 +150,8 @@ def command(
         events, destination, id_merge, endpoint, concurrency, isolate, run_id, settings, cluster_limit,
         allowed_by(allow_refused, allow_join, known_user),
     )  # fmt: skip
+    # Rows and ids hold no circles; the collector would go through millions of ids again and again.
+    gc.disable()
     if id_merge is None and parcel.scenario is None:
         click.echo("note: proven as simplified; --id-merge says which system the project has", err=True)
     if not live:

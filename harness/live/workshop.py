@@ -6,6 +6,7 @@ gets no credentials: they are taken out of its environment.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import marshal
@@ -143,6 +144,7 @@ def work() -> None:
     if first is None:
         return
     preparer = Preparer(pickle.loads(first))  # noqa: S301 - written by our own parent
+    gc.disable()  # Rows hold no circles, and the collector would look for some all the time.
     try:
         while (message := _read(source)) is not None:
             number, block = marshal.loads(message)  # noqa: S302 - written by our own parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -73,6 +74,7 @@ class Inside:
                 patch.setenv(name, value)
             self.capsys.readouterr()
             code = cli._run()
+        gc.enable()
         out, err = self.capsys.readouterr()
         assert "Traceback" not in err
         for value in SECRETS.values():
