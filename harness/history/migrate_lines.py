@@ -88,12 +88,12 @@ def _line_blocks(file: HistoryFile, block_bytes: int) -> Generator[Lines, None, 
             data[: len(rest)] = rest
             filled = len(rest) + unpacked.read_into(memoryview(data)[len(rest) :], 1)  # type: ignore[arg-type]
             begin = len(_BOM) if is_first and data[: len(_BOM)].tobytes() == _BOM else 0
-            is_first = False
             if filled < len(data):
                 yield split(data[begin:filled])
                 return
             end = _last_line_end(data)
             if end:
+                is_first = False
                 yield split(data[begin:end])
             rest = data[end:]
     finally:

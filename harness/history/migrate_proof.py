@@ -49,7 +49,8 @@ def prove(order: MigrateOrder, census: Census, plan: Plan, dictionary: Dictionar
         stored = model.take(batch, admitted).stored
         rejected += int(np.count_nonzero(admitted.status != ACCEPTED))
         if len(is_active) < len(dictionary):
-            is_active = np.concatenate([is_active, np.zeros(len(dictionary) - len(is_active), np.bool_)])
+            more = len(dictionary) * 3 // 2 - len(is_active)
+            is_active = np.concatenate([is_active, np.zeros(more, np.bool_)])
         is_active[stored[batch.kind == Kind.ORDINARY]] = True
         order.progress("replaying", reader.share)
     is_active[: EMPTY + 1] = False
