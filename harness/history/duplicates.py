@@ -14,7 +14,17 @@ from typing import IO, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.native import address_of, compiled, hash_of, integer, put_words, same_words, unsigned
+from harness.history.native import (
+    address_of,
+    compiled,
+    hash_of,
+    integer,
+    put_word,
+    put_words,
+    same_words,
+    unsigned,
+    word,
+)
 from harness.history.records import EMPTY, EventBatch
 from harness.ingestion.limits import DAY_MS
 from harness.ingestion.settings import IngestionSettings
@@ -22,16 +32,10 @@ from harness.problems import InputError, OutsideError, Problem
 
 PARTS: Final = 64
 _IN_MEMORY_BYTES: Final = 256 << 20
-_ROW: Final = np.dtype(
-    [
-        ("time", np.int64),
-        ("stored", np.uint32),
-        ("received", np.uint32),
-        ("name", np.uint32),
-        ("length", np.uint32),
-        ("truth", np.uint32),
-    ]
-)
+_HEADER: Final = 32
+_PART_SHIFT: Final = np.uint64(58)
+_S32: Final = np.uint64(32)
+_LOWER: Final = np.uint64(0xFFFFFFFF)
 _ONE: Final = np.uint64(1)
 _ZERO: Final = np.uint64(0)
 
@@ -69,10 +73,10 @@ class Repetitions:
         self._raw = settings.dedup_id == "raw"
         self._by_day = settings.dedup_compaction
         self._most = in_memory_bytes
-        self._kept: list[list[tuple[NDArray[Any], NDArray[np.uint8]]]] = [[] for _ in range(PARTS)]
+        self._kept: list[list[NDArray[np.uint8]]] = [[] for _ in range(PARTS)]
         self._bytes = 0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._files: list[tuple[IO[bytes], IO[bytes]]] = []
+        self._files: list[IO[bytes]] = []
 
     def add(
         self,
@@ -93,34 +97,31 @@ class Repetitions:
             stored: what it is stored under.
             received: what it carried or implied.
         """
-        rows = np.flatnonzero((status == 0) & (insert_form != 0))
-        if not len(rows):
+        part = np.empty(batch.size, np.uint8)
+        sizes = np.zeros(PARTS, np.int64)
+        data = address_of(batch.insert_data)
+        _measure(status, insert_form, data, batch.insert_start, batch.insert_length, part, sizes)
+        edges = np.zeros(PARTS + 1, np.int64)
+        np.cumsum(sizes, out=edges[1:])
+        if not edges[-1]:
             return
-        start, length = batch.insert_start[rows], batch.insert_length[rows].astype(np.int64)
-        hashes = np.empty(len(rows), np.uint64)
-        _hashes(address_of(batch.insert_data), start, length, hashes)
-        part = (hashes >> np.uint64(58)).astype(np.int64)
-        order = np.argsort(part, kind="stable")
-        table = np.empty(len(rows), _ROW)
-        table["time"], table["stored"] = time_ms[rows], stored[rows]
-        # No id and an empty one are the same nobody.
-        table["received"] = np.maximum(received[rows], EMPTY)
-        table["name"], table["truth"] = batch.name[rows], batch.truth[rows]
-        table["length"] = length
-        # The highest bit says that it is no identity event.
-        table["length"] |= np.where(batch.kind[rows] == 0, np.uint32(1 << 31), np.uint32(0))
-        table = table[order]
-        start, length = start[order], length[order]
-        words = (length + 7) >> 3 << 3
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(words, out=offsets[1:])
-        texts = np.empty(int(offsets[-1]) + 8, np.uint8)
-        _copy(address_of(batch.insert_data), start, length, address_of(texts), offsets)
-        edges = np.searchsorted(part[order], np.arange(PARTS + 1))
-        for number in range(PARTS):
-            low, high = int(edges[number]), int(edges[number + 1])
-            if low < high:
-                self._keep(number, table[low:high], texts[offsets[low] : offsets[high]])
+        records = np.empty(int(edges[-1]), np.uint8)
+        _write(
+            part,
+            batch.kind,
+            time_ms,
+            stored,
+            received,
+            batch.name,
+            batch.truth,
+            data,
+            batch.insert_start,
+            batch.insert_length,
+            address_of(records),
+            edges[:-1].copy(),
+        )
+        for number in np.flatnonzero(sizes):
+            self._keep(int(number), records[edges[number] : edges[number + 1]])
 
     def find(self, user_of: NDArray[np.uint32], codes: int, now_ms: int) -> Repeats:
         """Look through all parts.
@@ -134,50 +135,44 @@ class Repetitions:
         cells: list[NDArray[np.uint64]] = []
         count = 0
         for number in range(PARTS):
-            table, texts = self._part(number)
-            if len(table) < 2:
+            records = self._part(number)
+            rows = _count(address_of(records), len(records))
+            if rows < 2:
                 continue
+            columns = _Columns.of(records, rows)
             # A clock that was taken from the newest event lies on a whole millisecond, below that event itself.
-            time_ms = np.minimum(table["time"], now_ms)
-            owner = table["received"] if self._raw else user_of[table["stored"]]
-            length = (table["length"] & np.uint32(0x7FFFFFFF)).astype(np.int64)
-            offsets = np.zeros(len(table) + 1, np.int64)
-            np.cumsum((length + 7) >> 3 << 3, out=offsets[1:])
-            repeated = np.zeros(len(table), np.bool_)
-            owner = np.ascontiguousarray(owner)
-            name = np.ascontiguousarray(table["name"])
-            _find(time_ms, owner, name, length, offsets, address_of(texts), repeated)
+            time_ms = np.minimum(columns.time, now_ms)
+            owner = columns.received if self._raw else user_of[columns.stored]
+            repeated = np.zeros(rows, np.bool_)
+            name, length, text = columns.name, columns.length, columns.text
+            _find(time_ms, owner, name, length, text, repeated)
             if self._by_day:
-                _find(time_ms // DAY_MS, owner, name, length, offsets, address_of(texts), repeated)
+                _find(time_ms // DAY_MS, owner, name, length, text, repeated)
             count += int(np.count_nonzero(repeated))
-            ordinary = repeated & (table["length"] >> np.uint32(31) == 1)
-            np.add.at(of_id, table["stored"][ordinary], 1)
-            counted = (table["stored"] > EMPTY) | (table["length"] >> np.uint32(31) == 1)
-            labelled = table[repeated & counted & (table["truth"] != 0)]
-            if len(labelled):
-                cells.append(cells_of(labelled["stored"], labelled["truth"]))
+            ordinary = columns.ordinary != 0
+            np.add.at(of_id, columns.stored[repeated & ordinary], 1)
+            labelled = repeated & (ordinary | (columns.stored > EMPTY)) & (columns.truth != 0)
+            if labelled.any():
+                cells.append(cells_of(columns.stored[labelled], columns.truth[labelled]))
         return Repeats(count, of_id, np.concatenate([np.empty(0, np.uint64), *cells]))
 
     def close(self) -> None:
         """Remove what is on disk."""
-        for pair in self._files:
-            for file in pair:
-                file.close()
+        for file in self._files:
+            file.close()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
 
-    def _keep(self, number: int, table: NDArray[Any], texts: NDArray[np.uint8]) -> None:
-        self._bytes += table.nbytes + texts.nbytes
+    def _keep(self, number: int, records: NDArray[np.uint8]) -> None:
+        self._bytes += records.nbytes
         try:
             if not self._files and self._bytes > self._most:
                 self._to_disk()
             if self._files:
-                rows, words = self._files[number]
-                rows.write(table.tobytes())
-                words.write(texts.tobytes())
+                self._files[number].write(records.data)
             else:
-                self._kept[number].append((table.copy(), texts.copy()))
+                self._kept[number].append(records)
         except OSError as error:
             raise _disk(error) from None
 
@@ -185,29 +180,42 @@ class Repetitions:
         self._folder = tempfile.TemporaryDirectory(prefix="harness-history-")
         root = Path(self._folder.name)
         for number in range(PARTS):
-            pair = (open(root / f"{number}.rows", "w+b"), open(root / f"{number}.texts", "w+b"))  # noqa: SIM115
-            self._files.append(pair)
-            for table, texts in self._kept[number]:
-                pair[0].write(table.tobytes())
-                pair[1].write(texts.tobytes())
+            file = open(root / str(number), "w+b")  # noqa: SIM115 - closed with all others
+            self._files.append(file)
+            for records in self._kept[number]:
+                file.write(records.data)
             self._kept[number] = []
 
-    def _part(self, number: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        guard = np.zeros(8, np.uint8)
+    def _part(self, number: int) -> NDArray[np.uint8]:
         if not self._files:
-            kept = self._kept[number]
-            self._kept[number] = []
-            if not kept:
-                return np.empty(0, _ROW), guard
-            return np.concatenate([table for table, _ in kept]), np.concatenate([*(texts for _, texts in kept), guard])
+            kept, self._kept[number] = self._kept[number], []
+            return np.concatenate([np.empty(0, np.uint8), *kept])
         try:
-            rows, words = self._files[number]
-            rows.seek(0)
-            words.seek(0)
-            table = np.frombuffer(rows.read(), _ROW)
-            return table, np.frombuffer(words.read() + bytes(8), np.uint8)
+            self._files[number].seek(0)
+            return np.frombuffer(self._files[number].read(), np.uint8)
         except OSError as error:
             raise _disk(error) from None
+
+
+class _Columns(NamedTuple):
+    """The records of a part in columns; `text` is the address of each `$insert_id`, of `length` bytes."""
+
+    time: NDArray[np.int64]
+    stored: NDArray[np.uint32]
+    received: NDArray[np.uint32]
+    name: NDArray[np.uint32]
+    length: NDArray[np.uint32]
+    ordinary: NDArray[np.uint32]
+    truth: NDArray[np.uint32]
+    text: NDArray[np.int64]
+
+    @staticmethod
+    def of(records: NDArray[np.uint8], rows: int) -> _Columns:
+        stored, received, name, length, ordinary, truth = (np.empty(rows, np.uint32) for _ in range(6))
+        time, text = np.empty(rows, np.int64), np.empty(rows, np.int64)
+        columns = _Columns(time, stored, received, name, length, ordinary, truth, text)
+        _spread(address_of(records), *columns)
+        return columns
 
 
 def cells_of(stored: NDArray[np.uint32], truth: NDArray[np.uint32]) -> NDArray[np.uint64]:
@@ -223,19 +231,84 @@ def _disk(error: OSError) -> OutsideError:
 
 
 @compiled
-def _hashes(data: int, start: Any, length: Any, hashes: Any) -> None:
-    for row in range(len(start)):
-        hashes[row] = hash_of(data + start[row], length[row], False)  # noqa: FBT003
+def _measure(status: Any, insert_form: Any, data: int, start: Any, length: Any, part: Any, sizes: Any) -> None:
+    """Find the part of each event, and how many bytes its record adds to it."""
+    for row in range(len(status)):
+        if status[row] != 0 or insert_form[row] == 0:
+            part[row] = PARTS
+            continue
+        size = integer(length[row])
+        number = integer(hash_of(data + start[row], size, False) >> _PART_SHIFT)  # noqa: FBT003
+        part[row] = number
+        sizes[number] += _HEADER + ((size + 7) >> 3 << 3)
 
 
 @compiled
-def _copy(data: int, start: Any, length: Any, texts: int, offsets: Any) -> None:
-    for row in range(len(start)):
-        put_words(data + start[row], length[row], texts + offsets[row])
+def _write(
+    part: Any,
+    kind: Any,
+    time_ms: Any,
+    stored: Any,
+    received: Any,
+    name: Any,
+    truth: Any,
+    data: int,
+    start: Any,
+    length: Any,
+    records: int,
+    edges: Any,
+) -> None:
+    """Write a record for each event, those of a part one after the other, in order of arrival.
+
+    A record has the time, what it is stored under and what it carried, its name and the length of its `$insert_id`, its
+    person and whether it is an ordinary event, and then the `$insert_id`.
+    """
+    for row in range(len(part)):
+        number = part[row]
+        if number == PARTS:
+            continue
+        size = integer(length[row])
+        place = records + edges[number]
+        # No id and an empty one are the same nobody.
+        sent = max(integer(received[row]), 1)
+        put_word(place, unsigned(time_ms[row]))
+        put_word(place + 8, unsigned(stored[row]) | (unsigned(sent) << _S32))
+        put_word(place + 16, unsigned(name[row]) | (unsigned(size) << _S32))
+        put_word(place + 24, unsigned(truth[row]) | (unsigned(1 if kind[row] == 0 else 0) << _S32))
+        put_words(data + start[row], size, place + _HEADER)
+        edges[number] += _HEADER + ((size + 7) >> 3 << 3)
 
 
 @compiled
-def _find(time_ms: Any, owner: Any, name: Any, length: Any, offsets: Any, texts: int, repeated: Any) -> None:
+def _count(records: int, size: int) -> int:
+    rows = 0
+    at = 0
+    while at < size:
+        at += _HEADER + ((integer(word(records + at + 16) >> _S32) + 7) >> 3 << 3)
+        rows += 1
+    return rows
+
+
+@compiled
+def _spread(
+    records: int, time: Any, stored: Any, received: Any, name: Any, length: Any, ordinary: Any, truth: Any, text: Any
+) -> None:
+    at = records
+    for row in range(len(time)):
+        time[row] = integer(word(at))
+        stored[row] = word(at + 8) & _LOWER
+        received[row] = word(at + 8) >> _S32
+        name[row] = word(at + 16) & _LOWER
+        size = integer(word(at + 16) >> _S32)
+        length[row] = size
+        truth[row] = word(at + 24) & _LOWER
+        ordinary[row] = word(at + 24) >> _S32
+        text[row] = at + _HEADER
+        at += _HEADER + ((size + 7) >> 3 << 3)
+
+
+@compiled
+def _find(time_ms: Any, owner: Any, name: Any, length: Any, text: Any, repeated: Any) -> None:
     """Mark every row whose like comes again: the table holds the last row of each kind so far."""
     size = 1024
     while size < 2 * len(owner):
@@ -244,8 +317,8 @@ def _find(time_ms: Any, owner: Any, name: Any, length: Any, offsets: Any, texts:
     table = np.zeros(size, np.uint32)
     tags = np.zeros(size, np.uint32)
     for row in range(len(owner)):
-        text = texts + offsets[row]
-        value = hash_of(text, length[row], False)  # noqa: FBT003
+        size = integer(length[row])
+        value = hash_of(text[row], size, False)  # noqa: FBT003
         value ^= (unsigned(time_ms[row]) + unsigned(owner[row])) * unsigned(0x9E3779B97F4A7C15)
         value ^= value >> unsigned(29)
         tag = np.uint32(value >> unsigned(32))
@@ -258,7 +331,7 @@ def _find(time_ms: Any, owner: Any, name: Any, length: Any, offsets: Any, texts:
                 and owner[other] == owner[row]
                 and name[other] == name[row]
                 and length[other] == length[row]
-                and same_words(text, length[row], texts + offsets[other])
+                and same_words(text[row], size, text[other])
             ):
                 repeated[other] = True
                 break

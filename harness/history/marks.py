@@ -47,7 +47,7 @@ _OTHER: Final = np.array([chr(code) not in "0123456789abcdefABCDEF" for code in 
 _LOWER: Final = np.uint64(0x0020202020202000)
 """Turns the letters between the first and the last of 8 bytes into lower case."""
 
-_SHORT: Final = 16
+_SHORT: Final = 13
 """Longer than any other listed id, also where Kelvin signs, three bytes long, stand for its k."""
 
 

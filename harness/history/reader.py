@@ -28,6 +28,9 @@ from harness.problems import InputError, Problem
 
 MOST_BROKEN_KEPT: Final = 100
 _AHEAD: Final = 2
+_GOOD_LETTERS: Final = np.array([code < 128 and (chr(code).isalnum() or code == 45) for code in range(256)], np.bool_)
+"""Which bytes an `$insert_id` may have: letters and digits of ASCII, and the hyphen."""
+
 _KINDS: Final = {"$identify": Kind.IDENTIFY, "$create_alias": Kind.ALIAS, "$merge": Kind.MERGE}
 
 
@@ -324,7 +327,7 @@ def _judge_inserts(data: int, start: Any, length: Any, form: Any) -> None:
         at_row = data + start[row]
         for step in range(size):
             letter = byte(at_row + step)
-            if not (0x61 <= (letter | 32) <= 0x7A or 0x30 <= letter <= 0x39 or letter == 0x2D):
+            if not _GOOD_LETTERS[letter]:
                 good = False
                 break
         if not good:
