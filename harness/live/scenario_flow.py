@@ -25,7 +25,7 @@ from harness.live.findings import Finding, FindingKind, Findings
 from harness.live.joins import Joins, guessed, is_allowed
 from harness.live.marking import Marking
 from harness.live.preparing import Circumstances, Preparer
-from harness.live.proof import Allowed, Proof, ProvenRows, Spool, told, told_changes
+from harness.live.proof import Allowed, Proof, ProvenRows, Spool, told
 from harness.live.scenario_failures import KIND_OF_CHECK, is_loss, own_failures
 from harness.scenario.checks import Found, check
 from harness.scenario.expect import Expect
@@ -101,7 +101,6 @@ class _Flow:
         self._findings = findings
         self._result = result
         self._lines = {step.number: step.line for step in scenario.steps}
-        self._changes = [0, 0, 0]
 
     def prove(self, seen: Sequence[Seen], spool: Spool) -> Proof:
         """Return what comes out of the rows, and hand them on."""
@@ -129,7 +128,7 @@ class _Flow:
             sum(event.status == "duplicate" for event in events),
             self._findings,
             tuple(joins),
-            (*told_changes(self._changes), *self._notes(events)),
+            tuple(self._notes(events)),
         )
 
     def _prepared(self, seen: Sequence[Seen]) -> Iterator[_SentRow]:
@@ -153,7 +152,6 @@ class _Flow:
             whole = _with_insert_id(event, one.step, made)
             moved = Event(event.name, _moved(whole, shift_s, settings.ms_threshold))
             prepared = preparers[key].event(moved, one.step, f"step {one.step}")
-            self._changes = [before + more for before, more in zip(self._changes, prepared.counts, strict=True)]
             for _, message in prepared.rejected:
                 fix = _TOO_OLD if "days ago on /track" in message else "Mend the step."
                 self._add("rejected", message, fix, one.step)
