@@ -83,6 +83,7 @@ _ROUTES: Final = "original to simplified, legacy to simplified, legacy to origin
 @click.option(
     "--settings", type=click.Path(path_type=Path), help="Settings (YAML). Default: harness.yaml, where there is one."
 )
+@click.option("--report-dir", type=click.Path(path_type=Path), help="Write report.md and report.html here, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     events: tuple[str, ...],
@@ -105,6 +106,7 @@ def command(
     now: str | None,
     cluster_limit: int | None,
     settings: Path | None,
+    report_dir: Path | None,
     as_json: bool,  # noqa: FBT001
 ) -> int:
     """Rewrite the events of a project for a project of another ID-merge system, and prove that nobody is mixed up.
@@ -173,6 +175,8 @@ def command(
             progress=_shown(bar),
         )
         migration = _migrated(order, engine, master)
+    if report_dir is not None:
+        _report(migration, report_dir)
     _told(migration, as_json=as_json)
     return 0 if migration.proof.held else 1
 
@@ -259,6 +263,18 @@ def _migrated(order: MigrateOrder, engine: EngineName, master: str | None) -> Mi
     from harness.history.migrate import migrate
 
     return migrate(order)
+
+
+def _report(migration: Migration, folder: Path) -> None:
+    from harness.history.migrate_output import write_texts
+    from harness.history.migrate_report import as_html, as_markdown
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_texts(folder, {"report.md": as_markdown(migration), "report.html": as_html(migration)})
+    except OSError as error:
+        message = f"reports can't be written here: {error.strerror or error}"
+        raise InputError([Problem(str(folder), None, "--report-dir", message, "Name another folder.")]) from None
 
 
 def _told(migration: Migration, *, as_json: bool) -> None:

@@ -33,11 +33,12 @@ def stream(shell: Shell, *more: dict[str, object]) -> Path:
 
 def test_without_out_it_is_a_dry_run_that_says_what_would_come(shell: Shell) -> None:
     stream(shell)
-    done = shell.run("migrate", "events.jsonl", *ROUTE)
+    done = shell.run("migrate", "events.jsonl", *ROUTE, "--report-dir", "said")
     assert done.code == 0
     assert "a dry run" in done.out
     assert "Held" in done.out
-    assert os.listdir(shell.folder) == ["events.jsonl"]
+    assert sorted(os.listdir(shell.folder)) == ["events.jsonl", "said"]
+    assert sorted(os.listdir(shell.folder / "said")) == ["report.html", "report.md"]
 
 
 def test_the_json_document_has_what_scripts_count_on(shell: Shell) -> None:
