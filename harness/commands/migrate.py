@@ -122,6 +122,18 @@ def command(
       for part in new/part-*; do harness send $part --to eu --id-merge simplified --live; done
 
     \b
+    --json:
+      read, written          events, association events among the latter
+      associations           events that link a device to its user
+      users_before, _after   users with events, by the replays
+      unresolved             clusters that fall apart: ids, events, why
+      ambiguous              clusters with several user ids: size, events,
+                             candidates with evidence, devices with their user
+      joins_before, _after   ids joined with another one
+      junk, unmatched, both_forms, left_out, nobodys_events, new_insert_ids,
+      proof, files
+
+    \b
     Exit codes:
       0  the new events give the users that were planned
       1  they do not; nothing was kept

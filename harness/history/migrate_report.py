@@ -178,7 +178,7 @@ def _numbers(migration: Migration) -> Section:
         ("of those joined afterwards", f"{plan.joins_after:,} ({_share(plan.joins_after, plan.joins_before)})"),
     ]
     for text, number in (
-        ("left out: rejected by Mixpanel", census.rejected),
+        ("left out: rejected, or without a time", census.rejected),
         ("left out: lines that hold no event", census.broken),
         ("left out: events of test accounts", migration.excluded_events),
         ("events that belong to nobody", migration.nobodys_events),

@@ -13,7 +13,7 @@ from harness.history.door import ACCEPTED, Admitted, Door
 from harness.history.files import HistoryFile
 from harness.history.migrate_records import Codes, Flags, Longs, MigrateOrder
 from harness.history.reader import HistoryReader, Reading
-from harness.history.records import ABSENT, EMPTY, OUTCOMES, DecisionColumns, EventBatch, Kind
+from harness.history.records import ABSENT, EMPTY, OUTCOMES, TIME_FAR, DecisionColumns, EventBatch, Kind
 from harness.history.replay import replay
 
 _MERGED: Final = OUTCOMES.index("merged")
@@ -82,11 +82,9 @@ class Source:
 
     @property
     def now_ms(self) -> int:
-        """Mixpanel's clock at the end, milliseconds since 1970."""
-        if self._order.now_ms is not None:
-            return self._order.now_ms
-        newest = self._reader.newest_ms
-        return int(newest) if newest > 0 else _NO_TIME_AT_ALL_MS
+        """A clock by which no event is from the future, milliseconds since 1970."""
+        newest = int(self._reader.newest_ms) if self._reader.newest_ms > 0 else 0
+        return max(self._order.now_ms or 0, newest) or _NO_TIME_AT_ALL_MS
 
     def replayed(self) -> Iterator[tuple[EventBatch, Taken]]:
         """Yield the batches with what the source made of them.
@@ -109,7 +107,7 @@ class Source:
         reader.ids = self.ids
         self._reader = reader
         for batch in reader.batches():
-            yield batch, self._door.admit(batch, self.ids.marks).status == ACCEPTED
+            yield batch, _has_time(batch) & (self._door.admit(batch, self.ids.marks).status == ACCEPTED)
 
 
 def _taken(batch: EventBatch, admitted: Admitted, stored: Codes, decisions: DecisionColumns) -> Taken:
@@ -132,7 +130,7 @@ def _taken(batch: EventBatch, admitted: Admitted, stored: Codes, decisions: Deci
     outcome = decisions.outcome
     named = (first > EMPTY) & (second > EMPTY)
     return Taken(
-        admitted.status == ACCEPTED,
+        (admitted.status == ACCEPTED) & ((batch.kind != Kind.ORDINARY) | _has_time(batch)),
         np.maximum(stored, EMPTY).astype(np.uint32),
         place[named],
         first[named].astype(np.uint32),
@@ -140,6 +138,15 @@ def _taken(batch: EventBatch, admitted: Admitted, stored: Codes, decisions: Deci
         ((outcome == _MERGED) | (outcome == _ALREADY))[named],
         (outcome == _MERGED)[named],
     )
+
+
+def _has_time(batch: EventBatch) -> Flags:
+    """Return which events can be imported again: those that say themselves when they happened.
+
+    /track gave others the time of arrival, and an instant past every clock became one too; neither is in the history.
+    """
+    has: Flags = (batch.time_ms > 0) & (batch.time_ms < TIME_FAR)
+    return has
 
 
 def _seconds_below(order: MigrateOrder) -> float:

@@ -582,6 +582,17 @@ def test_a_proof_that_fails_keeps_nothing_and_names_the_ids(tmp_path: Path, monk
     assert "NOT held" in as_text(found)
 
 
+@pytest.mark.parametrize(
+    "more", [{}, {"stored": True}, {"endpoint": "track", "now_ms": START_S * 1000 + 5}, {"now_ms": START_S * 1000 + 1}]
+)
+def test_only_events_that_say_when_they_happened_can_be_imported_again(more: dict[str, Any], tmp_path: Path) -> None:
+    times = (START_S, None, "soon", 10**18, -5, START_S + 2)
+    found, rows = migrated([page("u1", time=time) for time in times], tmp_path, **more)
+    assert found.proof.held
+    assert [row["properties"]["time"] for row in rows] == [START_S, START_S + 2]
+    assert (found.census.rejected, found.census.users) == (4, 1)
+
+
 def test_where_the_source_takes_both_forms_for_one_id_so_does_the_migration(tmp_path: Path) -> None:
     events = [page(A), page(f"$device:{A}"), identify(f"$device:{A}", "u1"), page("u2"), page("$device:u2")]
     path = tmp_path / "h.jsonl"
