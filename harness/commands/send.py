@@ -207,9 +207,9 @@ def _send(
             proof = ready.proof
             refusal = Report(ready.parcel, destination, True, proof, proof.rows, proof.sha256, ready.source_sha256)  # noqa: FBT003
             return _show(refusal, as_json=as_json)
+        credentials = _of_project(credentials, confirm(_question(ready, destination)))
+        claim(journal, ready, credentials)
         if ready.rows > ready.answered:
-            credentials = _of_project(credentials, confirm(_question(ready, destination)))
-            claim(journal, ready, credentials)
             means = _means(destination, credentials, ready)
             try:
                 outcome = send(journal, ready, means, _now_ms)
@@ -293,6 +293,8 @@ def _confirmation(project: str | None, *, yes: bool, reads_stdin: bool) -> Calla
 
 def _question(ready: Ready, destination: Destination) -> str:
     count = ready.rows - ready.answered
+    if not count:
+        return f"Nothing is left to send to {destination.host}."
     system = " or ".join(ready.parcel.systems)
     return f"{count:,} events go to {destination.host}, to a project with {system} ID merge."
 

@@ -45,11 +45,6 @@ class Credentials:
         """Whether a service account can be used: its name, its secret and the project it asks for are known."""
         return bool(self.service_account and self.service_secret and self.project_id)
 
-    @property
-    def asks_with_token(self) -> bool:
-        """Whether /import is asked with the token as user name, as no service account is there (`docs`)."""
-        return not self.has_service_account and bool(self.token)
-
     def basic(self) -> str:
         """Return the value of the `Authorization` header of /import and of exports; "" where nothing fits."""
         if self.has_service_account:

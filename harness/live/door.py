@@ -7,9 +7,9 @@ Credentials go to the host that was named and nowhere else: no redirect is follo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import requests
 
@@ -42,11 +42,15 @@ class MixpanelDoor:
     """
 
     def __init__(
-        self, destination: Destination, credentials: Credentials, environment: Mapping[str, str], now_ms: Any = None
+        self,
+        destination: Destination,
+        credentials: Credentials,
+        environment: Mapping[str, str],
+        now_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self._destination = destination
         self._credentials = credentials
-        self._now_ms = now_ms or (lambda: 0)
+        self._now_ms = now_ms
         self._session = session_of(destination.api, destination, environment)
         self._session.auth = Basic(credentials.basic())
 

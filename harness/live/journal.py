@@ -166,6 +166,11 @@ class Journal:
         with self._transaction() as database:
             database.execute("replace into fact values (?, ?)", (name, value))
 
+    def forget(self, name: str) -> None:
+        """Forget a fact."""
+        with self._transaction() as database:
+            database.execute("delete from fact where name = ?", (name,))
+
     def endpoints(self) -> list[Endpoint]:
         """Return the routes by which rows go."""
         with self._turn, told(self.path):

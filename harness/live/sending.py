@@ -135,6 +135,11 @@ def send(journal: Journal, ready: Ready, means: Means, now: Callable[[], int]) -
             journal.finish(format_instant(now()))
         except OutsideError as failure:
             error = str(failure)
+        except InputError:
+            if not journal.counts()["requests"]:
+                # Refused credentials have taken nothing anywhere, so others may take their place.
+                journal.forget("project")
+            raise
     return outcome_of(journal, ready.rows, error)
 
 

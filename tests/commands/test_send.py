@@ -251,6 +251,26 @@ def test_rows_that_mixpanel_refuses_are_told_by_line_with_1(shell: Inside, event
         assert len(server.requests) == 1
 
 
+def test_a_finished_journal_says_nothing_about_another_project(shell: Inside, events: Path) -> None:
+    with loopback(lambda request: text(200, '{"code": 200}')) as server:
+        to = ("--to", server.url, "--id-merge", "original", "--live", "--yes", "--project")
+        assert send(shell, events, *to, "80771234").code == 0
+        other = send(shell, events, *to, "5551234", environment={**SECRETS, "MIXPANEL_PROJECT_ID": "5551234"})
+    assert other.code == 2
+    assert "belongs to another project" in other.err
+
+
+def test_credentials_that_were_refused_can_be_mended(shell: Inside, events: Path) -> None:
+    project = MixpanelProject("original", secret="right-token-1")
+    with loopback(of_project(project)) as server:
+        to = ("--to", server.url, "--id-merge", "original", *LIVE)
+        wrong = send(shell, events, *to, environment={"MIXPANEL_TOKEN": "wrong-token-1"})
+        assert wrong.code == 2
+        assert "MIXPANEL_TOKEN: were refused" in wrong.err
+        assert send(shell, events, *to, environment={"MIXPANEL_TOKEN": "right-token-1"}).code == 0
+    assert len(project.events) == 3
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
