@@ -6,7 +6,9 @@ unsigned where they are mixed, for numba turns a signed and an unsigned 64-bit n
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import llvmlite.ir as ir  # type: ignore[import-untyped]
@@ -27,11 +29,35 @@ PREFIX_WORD: Final = np.frombuffer(b"$device:", np.uint64)[0]
 """`$device:` as one number; it is 8 bytes long."""
 
 
+def forget_stale_loops(folder: Path) -> None:
+    """Remove compiled loops of other sources than those that are there now.
+
+    numba looks at the file of a loop only, not at the files of what it calls: an edit of one of those would go unseen.
+
+    Args:
+        folder: where the sources are; the compiled loops are in its `__pycache__`.
+    """
+    stats = sorted((one.name, (stat := one.stat()).st_mtime_ns, stat.st_size) for one in folder.glob("*.py"))
+    stamp = hashlib.sha256(repr(stats).encode()).hexdigest()
+    kept = folder / "__pycache__" / "loops.stamp"
+    try:
+        if kept.exists() and kept.read_text(encoding="ascii") == stamp:
+            return
+        for path in (*kept.parent.glob("*.nbi"), *kept.parent.glob("*.nbc")):
+            path.unlink(missing_ok=True)
+        kept.write_text(stamp, encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        # Whoever may not write here has a cache elsewhere, by the path and time of this very version.
+        return
+
+
 def compiled(function: Function) -> Function:
     """Compile a loop that keeps no lock of the interpreter, so that two of them run at the same time."""
     made: Any = njit(cache=True, nogil=True, boundscheck=False)(function)
     return cast("Function", made)
 
+
+forget_stale_loops(Path(__file__).parent)
 
 if TYPE_CHECKING:
 

@@ -67,7 +67,7 @@ connection.execute("create table nodes as select distinct unique_id_l as unique_
                    "union select distinct unique_id_r from edges")
 api = DuckDBAPI(connection)
 made = cluster_pairwise_predictions_at_threshold(
-    api.register("nodes"), api.register("edges"), node_id_column_name="unique_id", threshold_match_probability=0.5)
+    "nodes", "edges", api, node_id_column_name="unique_id", threshold_match_probability=0.5)
 name = made.physical_name
 connection.execute(f"copy (select unique_id, cluster_id from {name}) to '{out}' (format parquet)")
 found = connection.execute(f"select count(distinct cluster_id) from {name}").fetchone()[0]

@@ -28,7 +28,7 @@ from tests.history.lines_of_files import random_file
 from tests.history.plain_audit import plain_audit
 from tests.identity.streams import random_settings
 
-FILES: Final = 110
+FILES: Final = 70
 KNOWN: Final = r".*@.*|u\d"
 
 

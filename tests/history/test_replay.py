@@ -22,7 +22,7 @@ from tests.history.streamed import Replayed, admitted, batch_of, replayed
 from tests.identity.slow_model import Sent
 from tests.identity.streams import random_settings, random_stream, settings, streams
 
-SEEDS: Final = 700
+SEEDS: Final = 400
 
 
 def assert_alike(id_merge: IdMerge, reading: IdentitySettings, stream: list[Sent], cuts: list[int]) -> IdentityModel:
@@ -81,7 +81,7 @@ def test_random_streams_are_replayed_as_the_plain_model_decides(id_merge: IdMerg
 
 @pytest.mark.parametrize("id_merge", ID_MERGE_SYSTEMS)
 def test_any_stream_is_replayed_as_the_plain_model_decides(id_merge: IdMerge) -> None:
-    @hypothesis_settings(max_examples=150)
+    @hypothesis_settings(max_examples=80)
     @given(stream=streams(), reading=settings())
     def compare(stream: list[Sent], reading: IdentitySettings) -> None:
         assert_alike(id_merge, reading, stream, [])
