@@ -24,7 +24,7 @@ class Patience:
 
     Attributes:
         head_s: from its first byte, or from connecting, to the end of its headers.
-        body_s: from its first byte to the end of its body.
+        body_s: from its first byte to the end of its body; and how long it may leave an answer unread.
         idle_s: between two requests.
     """
 
@@ -129,6 +129,17 @@ class GuardedProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._state = "head"
         self._head_bytes = 0
+        self._stuck_since: float | None = None
+
+    def pause_writing(self) -> None:
+        """Note that the other side does not read what it asked for."""
+        super().pause_writing()
+        self._stuck_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """Note that it reads again."""
+        super().resume_writing()
+        self._stuck_since = None
 
     def data_received(self, data: bytes) -> None:
         """Take some bytes; end a connection whose headers never end."""
@@ -165,6 +176,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def close_if_slow(self, now: float) -> None:
         """Close the connection when what it is at takes too long."""
+        if self._stuck_since is not None:
+            if now - self._stuck_since > self.patience.body_s:
+                self.hang_up()
+            return
         limit = {"head": self.patience.head_s, "body": self.patience.body_s, "idle": self.patience.idle_s}
         if now - self._since > limit.get(self._state, float("inf")):
             if self._state == "idle" or (self._state == "head" and not self._head_bytes):

@@ -204,6 +204,19 @@ def test_a_connection_that_says_nothing_is_closed(hasty: RunningServer) -> None:
         assert idle.recv(10) == b""
 
 
+def test_who_asks_for_much_and_does_not_read_it_is_closed(hasty: RunningServer) -> None:
+    for batch in range(3):
+        long = {f"text{number}": "x" * 250 for number in range(14)}
+        rows = [event(S_insert_id=f"{batch}-{at}", **long) for at in range(2_000)]
+        post(hasty.url, "/import", rows, authorization=basic("t"))
+    with connect(hasty.url) as deaf:
+        deaf.sendall(b"GET /harness/events?limit=6000 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        time.sleep(3)
+        with pytest.raises(ConnectionError):
+            read_answer(deaf)
+    assert is_well(hasty)
+
+
 def test_slow_answers_and_streams_are_not_taken_for_slow_clients(hasty: RunningServer) -> None:
     assert get(hasty.url, "/harness/wait?events=1&timeout=2").status == 504
     with connect(hasty.url) as stream:
