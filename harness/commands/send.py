@@ -201,7 +201,12 @@ def _send(
     credentials = credentials_from(os.environ)
     _check_keys(parcel, credentials)
     with Journal(path) as journal:
-        ready = prepare(journal, parcel, destination, _opener(parcel), _now_ms())
+        try:
+            ready = prepare(journal, parcel, destination, _opener(parcel), _now_ms())
+        except BaseException:
+            if journal.state in (None, "proving"):
+                journal.discard()
+            raise
         if isinstance(ready, Refused):
             journal.discard()
             proof = ready.proof

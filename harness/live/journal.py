@@ -22,7 +22,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from harness.event import Endpoint, Json
 from harness.live.journal_file import lock_path, locked, opened, reader, told
 from harness.live.proof import ProvenRows
-from harness.problems import InputError, Problem
+from harness.problems import HarnessError, InputError, Problem
 
 State: TypeAlias = Literal["proving", "sending", "finished"]
 
@@ -95,7 +95,10 @@ class Journal:
         self._uncommitted = 0
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; nothing is left beside it."""
+        with contextlib.suppress(sqlite3.Error, HarnessError):
+            self._forget_uncommitted()
+            self._database.execute("pragma journal_mode = delete")
         with contextlib.suppress(sqlite3.Error):
             self._database.close()
         self._unlock()

@@ -166,6 +166,7 @@ def test_what_was_proven_arrives_and_is_one_user(shell: Inside, events: Path) ->
         assert (again["would_send"], again["sent"], again["sent_in_all"]) == (0, 0, 3)
         assert len(server.requests) == 1
     status = send(shell, events, "--status")
+    assert sorted(path.name for path in shell.folder.iterdir()) == ["events.jsonl", "events.jsonl.journal"]
     assert "finished" in status.out
     assert "3 of 3 events sent, 0 left" in status.out
 
@@ -258,6 +259,11 @@ def test_a_finished_journal_says_nothing_about_another_project(shell: Inside, ev
         other = send(shell, events, *to, "5551234", environment={**SECRETS, "MIXPANEL_PROJECT_ID": "5551234"})
     assert other.code == 2
     assert "belongs to another project" in other.err
+
+
+def test_a_file_that_cant_be_read_leaves_no_journal(shell: Inside) -> None:
+    assert send(shell, "nowhere.jsonl", "--to", "http://127.0.0.1:9", *LIVE).code == 2
+    assert list(shell.folder.iterdir()) == []
 
 
 def test_credentials_that_were_refused_can_be_mended(shell: Inside, events: Path) -> None:
