@@ -165,11 +165,8 @@ def sizes_plot(sizes: Mapping[int, int], limit: int | None) -> Markup:
         for share, name in ((0.8, "80%"), (1.0, "limit")):
             x = _LEFT + math.log2(max(1, limit * share)) * width
             parts.append(f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
-            anchor = "end" if share < 1 else "start"
-            shift = -3 if share < 1 else 3
-            parts.append(
-                f'<text class="limit" x="{x + shift:.1f}" y="{_TOP + 10}" text-anchor="{anchor}">{name}</text>'
-            )
+            y = _TOP + (10 if share < 1 else 24)
+            parts.append(f'<text class="limit" x="{x - 3:.1f}" y="{y}" text-anchor="end">{name}</text>')
     return _svg(parts, "cluster sizes")
 
 

@@ -56,7 +56,12 @@ def save_resolved(path: Path, ids: Dictionary, resolved: ResolvedIds) -> None:
     with (
         whole_or_nothing(path, failures=(OSError, pa.ArrowException)) as unfinished,
         pq.ParquetWriter(
-            unfinished, SCHEMA, compression="none", use_dictionary=["reason"], write_statistics=False
+            unfinished,
+            SCHEMA,
+            compression="none",
+            use_dictionary=["reason"],
+            write_statistics=False,
+            store_schema=False,
         ) as writer,
         ThreadPoolExecutor(1) as ahead,
     ):

@@ -204,6 +204,7 @@ def test_what_is_saved_says_who_every_id_is_and_since_when(tmp_path: Path) -> No
     audit_of(path, "original", save=out)
     rows = pq.read_table(out)
     assert rows.column_names == ["id", "canonical", "reason", "event_index"]
+    assert [str(kind) for kind in rows.schema.types] == ["string", "string", "string", "int64"]
     saved = {row["id"]: row for row in rows.to_pylist()}
     canonical = saved["ana"]["canonical"]
     other = device if canonical == "ana" else "ana"
