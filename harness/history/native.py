@@ -37,15 +37,18 @@ def forget_stale_loops(folder: Path) -> None:
     Args:
         folder: where the sources are; the compiled loops are in its `__pycache__`.
     """
-    stats = sorted((one.name, (stat := one.stat()).st_mtime_ns, stat.st_size) for one in folder.glob("*.py"))
-    stamp = hashlib.sha256(repr(stats).encode()).hexdigest()
+    stamp = hashlib.sha256()
+    for source in sorted(folder.glob("*.py")):
+        text = source.read_bytes()
+        if b"@compiled" in text:
+            stamp.update(source.name.encode() + text)
     kept = folder / "__pycache__" / "loops.stamp"
     try:
-        if kept.exists() and kept.read_text(encoding="ascii") == stamp:
+        if kept.exists() and kept.read_text(encoding="ascii") == stamp.hexdigest():
             return
         for path in (*kept.parent.glob("*.nbi"), *kept.parent.glob("*.nbc")):
             path.unlink(missing_ok=True)
-        kept.write_text(stamp, encoding="ascii")
+        kept.write_text(stamp.hexdigest(), encoding="ascii")
     except (OSError, UnicodeDecodeError):
         # Whoever may not write here has a cache elsewhere, by the path and time of this very version.
         return

@@ -335,13 +335,13 @@ def test_a_line_beyond_all_bounds_is_broken_and_not_kept(tmp_path: Path, monkeyp
 def test_compiled_loops_of_other_sources_are_forgotten(tmp_path: Path) -> None:
     source, cache = tmp_path / "loops.py", tmp_path / "__pycache__"
     cache.mkdir()
-    source.write_text("first")
+    source.write_text("@compiled first")
     forget_stale_loops(tmp_path)
     compiled = cache / "loops.f-1.nbc"
     compiled.write_text("machine code")
     forget_stale_loops(tmp_path)
     assert compiled.exists()
-    source.write_text("second!")
+    source.write_text("@compiled second")
     forget_stale_loops(tmp_path)
     assert not compiled.exists()
     forget_stale_loops(tmp_path / "nowhere")
