@@ -97,7 +97,7 @@ def command(
 
     needs_history()
     check_pattern(known_user, "--known-user")
-    for target in (save, report):
+    for target in (save if engine_name == "local" else None, report):
         if target is not None:
             from harness.history.whole import check_writable
 

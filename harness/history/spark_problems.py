@@ -39,6 +39,8 @@ def told() -> Iterator[None]:
 
     try:
         yield
+    except ConnectionError as error:
+        raise OutsideError(f"Spark could not finish the job: its driver is gone ({error.strerror or error})") from None
     except (PySparkException, Py4JError) as error:
         found = re.search(re.escape(_MARK) + r"([A-Za-z0-9+/=]+)\.", str(error))
         if found is not None:

@@ -1,18 +1,21 @@
 """A Spark session for one job: quiet, offline, bound to this machine where it runs here, and gone without a trace.
 
-What Spark is told here comes first on the command line that starts its JVM, so `spark-defaults.conf`, `SPARK_CONF_DIR`
-and `PYSPARK_SUBMIT_ARGS` of whoever runs a cluster still have the last word. Under `spark-submit` the session that is
-there is used as it is.
+What Spark is told here comes first on the command line that starts its JVM, so `PYSPARK_SUBMIT_ARGS` of whoever runs it
+has the last word, and `spark-defaults.conf` says what is not said here. Under `spark-submit` the session that is there
+is used as it is.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -70,21 +73,21 @@ def spark_session(master: str | None, options: Mapping[str, str] | None = None) 
         _check_java()
     folder = Path(tempfile.mkdtemp(prefix="harness-spark-"))
     try:
-        with _environment(chosen), _stderr_of_java(folder):
+        with _interrupts_noted() as noted, _environment(chosen, folder), _stderr_of_java(folder):
             session = _started(chosen, folder, options or {})
         try:
+            if noted:
+                raise KeyboardInterrupt
             yield session
         finally:
-            session.stop()
-            if not submitted:
-                _close_gateway()
+            _stopped(session, ends_java=not submitted)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_local(master: str | None) -> bool:
     """Return whether a master is this machine."""
-    return (master or DEFAULT_MASTER).startswith("local")
+    return master is not None and master.startswith("local")
 
 
 def check_installed() -> None:
@@ -118,16 +121,39 @@ def _check_java() -> None:
 
 
 @contextmanager
-def _environment(master: str | None) -> Iterator[None]:
-    """Bind to this machine only where the job runs here; workers use the Python that runs us."""
-    wanted = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable} if is_local(master) else {}
-    added = {name: value for name, value in wanted.items() if name not in os.environ}
-    os.environ.update(added)
+def _interrupts_noted() -> Iterator[list[int]]:
+    """Note a Ctrl-C in place of obeying it: a JVM that is left alone while it starts would stay."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _environment(master: str | None, folder: Path) -> Iterator[None]:
+    """Set what Spark reads while it starts: settings that the user's own come after, and for a job here, this machine.
+
+    Workers here use the Python that runs us.
+    """
+    if master is None:
+        yield
+        return
+    before = dict(os.environ)
+    settings = [f"--conf {shlex.quote(f'{name}={value}')}" for name, value in _settings(master, folder).items()]
+    os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*settings, os.environ.get("PYSPARK_SUBMIT_ARGS", "pyspark-shell")])
+    if is_local(master):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
         yield
     finally:
-        for name in added:
-            del os.environ[name]
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextmanager
@@ -152,12 +178,10 @@ def _started(master: str | None, folder: Path, options: Mapping[str, str]) -> Sp
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
-    log4j = folder / "log4j2.properties"
-    log4j.write_text(_LOG4J, "utf-8")
     builder = SparkSession.builder.appName("identity-harness")
     if master is not None:
         builder = builder.master(master)
-    for name, value in {**_settings(master, folder, log4j), **options}.items():
+    for name, value in {**_ALWAYS, **options}.items():
         builder = builder.config(name, value)
     try:
         session = builder.getOrCreate()
@@ -170,14 +194,21 @@ def _started(master: str | None, folder: Path, options: Mapping[str, str]) -> Sp
     return session
 
 
-def _settings(master: str | None, folder: Path, log4j: Path) -> dict[str, str]:
+_ALWAYS: Final = {
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
+    "spark.sql.session.timeZone": "UTC",
+}
+"""What tasks rely on, whoever started Spark."""
+
+
+def _settings(master: str, folder: Path) -> dict[str, str]:
+    log4j = folder / "log4j2.properties"
+    log4j.write_text(_LOG4J, "utf-8")
     settings = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
-        "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j} -Dderby.system.home={folder}",
         "spark.log.structuredLogging.enabled": "false",
@@ -193,6 +224,19 @@ def _settings(master: str | None, folder: Path, log4j: Path) -> dict[str, str]:
     return settings
 
 
+def _stopped(session: SparkSession, *, ends_java: bool) -> None:
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+    from pyspark import SparkContext
+
+    try:
+        session.stop()
+    except (Py4JError, OSError):
+        # Java is gone already, and with it all there was to stop; why is told by whoever noticed.
+        SparkContext._active_spark_context = None
+    if ends_java:
+        _close_gateway()
+
+
 def _close_gateway() -> None:
     """End the JVM too: it would keep its temporary folders until Python ends."""
     from pyspark import SparkContext
@@ -200,10 +244,12 @@ def _close_gateway() -> None:
     gateway = SparkContext._gateway
     if gateway is None:
         return
-    gateway.shutdown()
+    with suppress(Exception):  # it may be gone
+        gateway.shutdown()
     process = getattr(gateway, "proc", None)
     if process is not None:
-        process.stdin.close()
+        with suppress(OSError):
+            process.stdin.close()
         process.wait(timeout=60)
     SparkContext._gateway = None
     SparkContext._jvm = None
