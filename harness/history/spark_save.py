@@ -52,9 +52,14 @@ def save_resolved(resolved: DataFrame, target: Path) -> None:
         texts.write.mode("append").parquet(target.absolute().as_uri())
         return
     with (
-        whole_or_nothing(target, failures=(pa.ArrowException,)) as unfinished,
+        whole_or_nothing(target, failures=(OSError, pa.ArrowException)) as unfinished,
         pq.ParquetWriter(
-            unfinished, SCHEMA, compression="snappy", use_dictionary=["reason"], write_statistics=False
+            unfinished,
+            SCHEMA,
+            compression="none",
+            use_dictionary=["reason"],
+            write_statistics=False,
+            store_schema=False,
         ) as writer,
     ):
         for batch in _streamed(ordered):
