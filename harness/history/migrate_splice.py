@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.native import address_of, byte, bytes_below, compiled, put_byte, put_words, word
+from harness.history.migrate_bytes import after_name, after_space, after_value, length_of, put, put_text
+from harness.history.native import address_of, byte, compiled, put_byte
 
 DROPPED: Final = 0
 """What becomes of a line: it is left out."""
@@ -75,13 +76,6 @@ _HEAD, _PROPERTIES, _USER_MEMBER, _DEVICE_MEMBER, _INSERT_MEMBER, _MOVED_DEVICE_
 _PIECE_ROOM: Final = 40
 _PIECE_LENGTHS: Final = np.array([len(piece) for piece in _PIECES], np.int64)
 _PIECE_BYTES: Final = np.array([list(piece.ljust(_PIECE_ROOM, b"\0")) for piece in _PIECES], np.uint8)
-_HEX: Final = np.frombuffer(b"0123456789abcdef", np.uint8)
-_ONES: Final = np.uint64(0x0101010101010101)
-_HIGHS: Final = np.uint64(0x8080808080808080)
-_QUOTES: Final = np.uint64(0x2222222222222222)
-_SLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
-_SPACES: Final = np.uint64(0x2020202020202020)
-_ZERO: Final = np.uint64(0)
 _ROOM: Final = 256
 _STAYS, _CUT, _MOVES = range(3)
 
@@ -163,7 +157,7 @@ def _measure(heap: int, place: Any, codes: Any) -> int:
     total = 0
     for code in codes:
         if code:
-            total += _length(heap + place[code])
+            total += length_of(heap + place[code])
     return total
 
 
@@ -198,7 +192,7 @@ def _splice(
             done = -1
             if is_wire >= 0:
                 done = _put_piece(_HEAD, used)
-                done = _put(found[0], found[1], done)
+                done = put(found[0], found[1], done)
                 done = _put_piece(_PROPERTIES, done)
                 done = _put_ids(distinct_id[row], user[row], device[row], new, heap, place, done)
                 done = _put_rest(stop, what, done, found, is_wire)
@@ -215,21 +209,21 @@ def _put_ids(distinct_id: int, user: int, device: int, insert_id: int, heap: int
     """Write the new ids of an event; return where they end."""
     if distinct_id > 1:
         at = heap + place[distinct_id]
-        used = _put_text(at + 8, _length(at), used)
+        used = put_text(at + 8, length_of(at), used)
     put_byte(used, 0x22)
     used += 1
     if user > 1:
         at = heap + place[user]
-        used = _put_text(at + 8, _length(at), _put_piece(_USER_MEMBER, used))
+        used = put_text(at + 8, length_of(at), _put_piece(_USER_MEMBER, used))
         put_byte(used, 0x22)
         used += 1
     if device > 1:
         at = heap + place[device]
-        used = _put_text(at + 16, _length(at) - 8, _put_piece(_DEVICE_MEMBER, used))
+        used = put_text(at + 16, length_of(at) - 8, _put_piece(_DEVICE_MEMBER, used))
         put_byte(used, 0x22)
         used += 1
     if insert_id:
-        used = _put(insert_id, insert_id + 32, _put_piece(_INSERT_MEMBER, used))
+        used = put(insert_id, insert_id + 32, _put_piece(_INSERT_MEMBER, used))
         put_byte(used, 0x22)
         used += 1
     return used
@@ -238,26 +232,26 @@ def _put_ids(distinct_id: int, user: int, device: int, insert_id: int, heap: int
 @compiled
 def _put_rest(end: int, what: int, used: int, found: Any, is_wire: int) -> int:
     """Write the members that stay, and those that move; return where they end, or -1 where a name holds an escape."""
-    at = _space(found[2] + 1, end)
+    at = after_space(found[2] + 1, end)
     while byte(at) != 0x7D:
         key = at
-        after = _after_name(at, end)
+        after = after_name(at, end)
         if after < 0:
             return -1
         name = _name(key + 1, after - 1)
-        value = _space(_space(after, end) + 1, end)
-        after = _after_value(value, end)
+        value = after_space(after_space(after, end) + 1, end)
+        after = after_value(value, end)
         fate = _fate(name, what)
         if name < 0 and is_wire == 0 and key == found[3]:
             fate = _CUT
         if fate == _STAYS:
             put_byte(used, 0x2C)
-            used = _put(key, after, used + 1)
+            used = put(key, after, used + 1)
         elif fate == _MOVES:
-            used = _put(value, after, _put_piece(_MOVED_DEVICE_MEMBER if name == 1 else _MOVED_USER_MEMBER, used))
-        at = _space(after, end)
+            used = put(value, after, _put_piece(_MOVED_DEVICE_MEMBER if name == 1 else _MOVED_USER_MEMBER, used))
+        at = after_space(after, end)
         if byte(at) == 0x2C:
-            at = _space(at + 1, end)
+            at = after_space(at + 1, end)
     return _put_piece(_TAIL, used)
 
 
@@ -276,19 +270,19 @@ def _outline(start: int, end: int, found: Any) -> int:
     Returns 1 for the wire form, 0 for a flat line, whose own key `event` begins at `found[3]`, -1 where members are
     spelled in an unusual way or come twice.
     """
-    at = _space(start, end)
+    at = after_space(start, end)
     found[2] = at
     found[3] = -1
     is_wire = 0
     names = 0
-    at = _space(at + 1, end)
+    at = after_space(at + 1, end)
     while at < end and byte(at) != 0x7D:
         key = at
-        after = _after_name(at, end)
+        after = after_name(at, end)
         if after < 0:
             return -1
-        value = _space(_space(after, end) + 1, end)
-        past = _after_value(value, end)
+        value = after_space(after_space(after, end) + 1, end)
+        past = after_value(value, end)
         size = after - key - 2
         if size == 5 and _is(key + 1, b"event"):
             names += 1
@@ -298,9 +292,9 @@ def _outline(start: int, end: int, found: Any) -> int:
         elif size == 10 and _is(key + 1, b"properties"):
             is_wire += 1
             found[2] = value
-        at = _space(past, end)
+        at = after_space(past, end)
         if at < end and byte(at) == 0x2C:
-            at = _space(at + 1, end)
+            at = after_space(at + 1, end)
     if names != 1 or is_wire > 1 or (is_wire == 1 and byte(found[2]) != 0x7B):
         return -1
     return is_wire
@@ -333,138 +327,8 @@ def _name(at: int, end: int) -> int:
 
 
 @compiled
-def _space(at: int, end: int) -> int:
-    while at < end and (byte(at) == 0x20 or 0x09 <= byte(at) <= 0x0D):
-        at += 1
-    return at
-
-
-@compiled
-def _after_name(at: int, end: int) -> int:
-    """Return what follows the text that begins at a quote; -1 where it holds an escape."""
-    at = _mark(at + 1, end)
-    return at + 1 if byte(at) == 0x22 else -1
-
-
-@compiled
-def _after_text(at: int, end: int) -> int:
-    """Return what follows the text that begins at a quote."""
-    at = _mark(at + 1, end)
-    while byte(at) != 0x22:
-        at = _mark(at + 2, end)
-    return at + 1
-
-
-@compiled
-def _mark(at: int, end: int) -> int:
-    """Return where the next quote or backslash is."""
-    while at + 8 <= end:
-        letters = word(at)
-        quote = letters ^ _QUOTES
-        slash = letters ^ _SLASHES
-        marks = (((quote - _ONES) & ~quote) | ((slash - _ONES) & ~slash)) & _HIGHS
-        if marks != _ZERO:
-            return at + bytes_below(marks)
-        at += 8
-    while byte(at) != 0x22 and byte(at) != 0x5C:
-        at += 1
-    return at
-
-
-@compiled
-def _after_value(at: int, end: int) -> int:
-    """Return what follows a JSON value."""
-    first = byte(at)
-    if first == 0x22:
-        return _after_text(at, end)
-    if first != 0x7B and first != 0x5B:
-        while at < end and byte(at) > 0x20 and byte(at) != 0x2C and byte(at) != 0x7D and byte(at) != 0x5D:
-            at += 1
-        return at
-    depth = 0
-    while at < end:
-        letter = byte(at)
-        if letter == 0x22:
-            at = _after_text(at, end)
-            continue
-        if letter in (0x7B, 0x5B):
-            depth += 1
-        elif letter in (0x7D, 0x5D):
-            depth -= 1
-            if depth == 0:
-                return at + 1
-        at += 1
-    return at
-
-
-@compiled
-def _put(start: int, end: int, used: int) -> int:
-    """Copy bytes; up to 7 behind them may be overwritten, whatever they are."""
-    put_words(start, end - start, used)
-    return used + end - start
-
-
-@compiled
 def _put_piece(piece: int, used: int) -> int:
     size = int(_PIECE_LENGTHS[piece])
     for step in range(size):
         put_byte(used + step, int(_PIECE_BYTES[piece, step]))
     return used + size
-
-
-@compiled
-def _length(at: int) -> int:
-    return np.int64(word(at) & np.uint64(0xFFFFFFFF))  # type: ignore[return-value]
-
-
-@compiled
-def _put_text(at: int, size: int, used: int) -> int:
-    """Write a text as JSON does: quotes, backslashes, control characters and lone surrogates are escaped."""
-    if _is_plain(at, size):
-        return _put(at, at + size, used)
-    end = at + size
-    while at < end:
-        letter = byte(at)
-        if letter == 0x22 or letter == 0x5C:
-            put_byte(used, 0x5C)
-            put_byte(used + 1, letter)
-            used += 2
-        elif letter < 0x20:
-            used = _put_escape(letter, used)
-        elif letter == 0xED and at + 2 < end and byte(at + 1) >= 0xA0:
-            used = _put_escape(0xD000 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F), used)
-            at += 2
-        else:
-            put_byte(used, letter)
-            used += 1
-        at += 1
-    return used
-
-
-@compiled
-def _is_plain(at: int, size: int) -> bool:
-    """Return whether a text is printable ASCII that JSON takes as it is."""
-    end = at + size
-    while at + 8 <= end:
-        letters = word(at)
-        quote = letters ^ _QUOTES
-        slash = letters ^ _SLASHES
-        marks = ((quote - _ONES) & ~quote) | ((slash - _ONES) & ~slash) | ((letters - _SPACES) & ~letters) | letters
-        if marks & _HIGHS != _ZERO:
-            return False
-        at += 8
-    while at < end:
-        letter = byte(at)
-        if letter < 0x20 or letter >= 0x80 or letter == 0x22 or letter == 0x5C:
-            return False
-        at += 1
-    return True
-
-
-@compiled
-def _put_escape(unit: int, used: int) -> int:
-    put_byte(used, 0x5C)
-    put_byte(used + 1, 0x75)
-    for place in range(4):
-        put_byte(used + 2 + place, int(_HEX[(unit >> (12 - 4 * place)) & 15]))
-    return used + 6
