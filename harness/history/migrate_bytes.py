@@ -101,7 +101,10 @@ def length_of(at: int) -> int:
 
 @compiled
 def put_text(at: int, size: int, used: int) -> int:
-    """Write a text as JSON does and return where it ends: quotes, backslashes, control characters and lone surrogates are escaped."""
+    """Write a text as JSON does: quotes, backslashes, control characters and lone surrogates are escaped.
+
+    Returns where it ends.
+    """
     if is_plain(at, size):
         return put(at, at + size, used)
     end = at + size
