@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("audit")
 @click.argument("events", nargs=-1, required=True)
 @click.option("--id-merge", type=click.Choice(ID_MERGE_SYSTEMS), required=True, help="The project's ID-merge system.")
-@click.option("--known-user", metavar="REGEX", help="What the id of a known user looks like, as a whole.")
+@click.option("--known-user", metavar="REGEX", help="What the id of a known user looks like.")
 @click.option("--truth", metavar="PROPERTY", help="The event property that says who it really was.")
 @click.option("--stored", is_flag=True, help="A raw export: all of it was accepted, so no rule of acceptance is asked.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="FILE.parquet", help="Write who every id is.")

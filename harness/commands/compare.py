@@ -34,7 +34,7 @@ _PACKED: Final = (".gz", ".gzip", ".zst", ".zstd", ".parquet", ".pq")
 @click.option("--funnel", metavar="NAME,NAME,...", help="Count who did these events one after the other.")
 @click.option("--funnel-window", metavar="DURATION", help="Most time from its first step to its last, as in 30d.")
 @click.option("--truth", metavar="PROPERTY", help="The event property that says who it really was.")
-@click.option("--known-user", metavar="REGEX", help="What the id of a known user looks like, as a whole.")
+@click.option("--known-user", metavar="REGEX", help="What the id of a known user looks like.")
 @click.option("--stored", is_flag=True, help="A raw export: all of it was accepted, so no rule of acceptance is asked.")
 @click.option(
     "--engine",

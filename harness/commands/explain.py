@@ -20,6 +20,7 @@ from harness.commands.sources import (
     stream_options,
 )
 from harness.event import ID_MERGE_SYSTEMS, Endpoint, IdMerge
+from harness.identity.looks import known_user as known_user_by
 from harness.problems import InputError, Problem
 
 
@@ -29,7 +30,7 @@ from harness.problems import InputError, Problem
 @click.argument("id2", required=False)
 @click.option("--id-merge", type=click.Choice(ID_MERGE_SYSTEMS), required=True, help="The project's ID-merge system.")
 @click.option("--at", type=click.IntRange(min=0), metavar="N", help="The answer as it was after event N.")
-@click.option("--known-user", metavar="REGEX", help="What the id of a known user looks like, as a whole.")
+@click.option("--known-user", metavar="REGEX", help="What the id of a known user looks like.")
 @stream_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -109,7 +110,7 @@ def _matcher(pattern: str | None) -> Callable[[str], object] | None:
     if pattern is None:
         return None
     try:
-        return re.compile(pattern).fullmatch
+        return known_user_by(pattern)
     except re.error as error:
         raise InputError(
             [Problem("", None, "--known-user", f"{pattern!r} is no regular expression: {error}")]

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-join", multiple=True, nargs=2, metavar="USER USER", help="Expect two known users to become one for good."
 )
-@click.option("--known-user", metavar="REGEX", help="What the id of a known user looks like, as a whole.")
+@click.option("--known-user", metavar="REGEX", help="What the id of a known user looks like.")
 @click.option("--cluster-limit", type=click.IntRange(min=1), metavar="N", help="Most ids in one cluster in original.")
 @click.option(
     "--settings", type=click.Path(path_type=Path), help="Settings (YAML). Default: harness.yaml, where there is one."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.commands.sources import chosen_settings, is_scenario, scenario_of
 from harness.event import Endpoint, IdMerge
+from harness.identity import looks
 from harness.ingestion.settings import ProjectSettings
 from harness.live.destination import Destination
 from harness.live.gate import Parcel
@@ -73,7 +74,7 @@ def allowed_by(refused: tuple[str, ...], joins: tuple[tuple[str, str], ...], kno
     is_known = None
     if known_user is not None:
         try:
-            is_known = re.compile(known_user).fullmatch
+            is_known = looks.known_user(known_user)
         except re.error as error:
             raise _wrong("--known-user", f"{known_user!r} is no regular expression: {error}", "") from None
     return Allowed(frozenset(refused), [frozenset(pair) for pair in joins], is_known)

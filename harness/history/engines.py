@@ -32,7 +32,7 @@ class AuditOrder:
         strict: whether /import validates strictly; None: as the settings say.
         stored: the history is a raw export of events that were accepted already; no rule of acceptance is asked.
         now_ms: Mixpanel's clock, milliseconds since 1970; None: the time of the newest event.
-        known_user: a regular expression that ids of known users match as a whole; None: whatever looks like no device.
+        known_user: a regular expression that ids of known users match; None: whatever looks like no device.
         truth: the event property that says who really did it; None: nobody knows.
         save: where the resolved ids go, as Parquet; None: nowhere.
         strict_lines: the first broken line ends it.

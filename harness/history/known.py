@@ -1,8 +1,7 @@
-"""Which ids are known users: those that a pattern matches as a whole, or without one those that look like no device."""
+"""Which ids are known users: those that a pattern matches, or without one those that look like no device."""
 
 from __future__ import annotations
 
-import re
 from typing import Final, Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from harness.history.dictionary import Dictionary
 from harness.history.known_check import check_pattern
 from harness.history.marks import LOOKS_ANONYMOUS
+from harness.identity.looks import known_user
 
 _AT_ONCE: Final = 1 << 18
 
@@ -33,7 +33,7 @@ class ByLook:
 
 
 class ByPattern:
-    """Known is what a regular expression matches as a whole.
+    """Known is what a regular expression matches; see `harness.identity.looks.known_user`.
 
     Args:
         pattern: the regular expression.
@@ -45,7 +45,7 @@ class ByPattern:
 
     def __init__(self, pattern: str, option: str = "--known-user") -> None:
         check_pattern(pattern, option)
-        self._matches = re.compile(pattern).fullmatch
+        self._matches = known_user(pattern)
 
     def among(self, ids: Dictionary, codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """Return which of some ids are."""
@@ -54,7 +54,7 @@ class ByPattern:
         for first in range(0, len(codes), _AT_ONCE):
             some = codes[first : first + _AT_ONCE]
             texts = ids.plain_texts(some)
-            found[first : first + len(some)] = [matches(text) is not None for text in texts]
+            found[first : first + len(some)] = [matches(text) for text in texts]
         return found
 
 

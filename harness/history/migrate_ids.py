@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from harness.event import DEVICE_PREFIX
 from harness.history.dictionary import Dictionary
-from harness.history.marks import DISALLOWED, LOOKS_ANONYMOUS, PREFIXED, REST_DISALLOWED
+from harness.history.known import ByPattern
+from harness.history.marks import DISALLOWED, PREFIXED, REST_DISALLOWED
 from harness.history.migrate_records import NO_TIME, Codes, Edges, Flags
 from harness.history.records import BARE_PREFIX
 
@@ -36,25 +36,16 @@ class Ids(NamedTuple):
 def matching(dictionary: Dictionary, pattern: str, is_candidate: Flags) -> Flags:
     """Return which ids a regular expression says are ids of users, by code.
 
-    It may match anywhere in an id, so that `^user-` does; write `^` and `$` for the whole. Since a device's UUID holds
-    nearly everything, an id that looks like a device has to match as a whole. Ids with `$device:` in front are devices
-    whatever the expression says: simplified would never link them.
+    See `harness.identity.looks.known_user`: simplified would never link an id with `$device:` in front as a user.
 
     Args:
         dictionary: the ids.
         pattern: the expression.
         is_candidate: bool, by code; which ids to look at.
     """
-    expression = re.compile(pattern)
-    marks = dictionary.marks
+    places = np.flatnonzero(is_candidate & ((dictionary.marks & PREFIXED) == 0)).astype(np.uint32)
     found = np.zeros(len(dictionary), np.bool_)
-    places = np.flatnonzero(is_candidate & ((marks & PREFIXED) == 0))
-    for tests, part in (
-        (expression.search, places[(marks[places] & LOOKS_ANONYMOUS) == 0]),
-        (expression.fullmatch, places[(marks[places] & LOOKS_ANONYMOUS) != 0]),
-    ):
-        texts = dictionary.arrow(part.astype(np.uint32)).to_pylist()
-        found[part] = np.fromiter((tests(text) is not None for text in texts), np.bool_, len(texts))
+    found[places] = ByPattern(pattern, "--user-id").among(dictionary, places)
     return found
 
 

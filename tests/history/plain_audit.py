@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from harness.event import DEVICE_PREFIX, Endpoint, Event, IdMerge, id_text
+from harness.identity.looks import known_user as known_user_by
 from harness.identity.looks import looks_anonymous
 from harness.ingestion.limits import DISALLOWED_IDS
 from harness.ingestion.settings import ProjectSettings
@@ -36,9 +36,7 @@ def plain_audit(
     decisions = list(project.model.decisions)
     limit = chosen.identity.max_cluster_ids
     in_original = id_merge == "original"
-    known: Callable[[str], object] = (
-        re.compile(known_user).fullmatch if known_user else lambda text: not looks_anonymous(text)
-    )
+    known: Callable[[str], object] = known_user_by(known_user) if known_user else lambda text: not looks_anonymous(text)
     statuses = Counter(project.statuses())
     history = History(
         project,

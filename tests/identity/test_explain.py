@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.event import ID_MERGE_SYSTEMS, Event, IdMerge
 from harness.identity.explain import explain_cluster, explain_pair, meant
+from harness.identity.looks import known_user
 from harness.identity.model import IdentityModel, build
 from harness.identity.settings import IdentitySettings
 
@@ -178,3 +179,23 @@ def test_both_spellings_of_a_device_are_one_id_where_the_settings_say_so() -> No
     found = explain_pair(model, "$device:" + UUIDS[0], "ana")
     assert [link.ids for link in found.path] == [(UUIDS[0], "ana")]
     assert explain_pair(model, "$device:" + UUIDS[0], UUIDS[0]).path == ()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "is_known"),
+    [
+        ("^user-", "user-1", True),
+        ("user-.*", "user-1", True),
+        ("^user-", "a-user-1", False),
+        (".+@.+", "ana@example.com", True),
+        ("[0-9]", "8b3f2f3e-6a0e-4d1c-9a53-0d6f2a3c9b11", False),
+        ("[0-9]", "26783473982374982374982374982374982374", False),
+        ("[0-9a-f-]+", "8b3f2f3e-6a0e-4d1c-9a53-0d6f2a3c9b11", True),
+        (".*", "$device:user-1", False),
+        ("^u$", "u2", False),
+    ],
+)
+def test_an_expression_for_known_users_matches_anywhere_but_a_device_as_a_whole(
+    pattern: str, text: str, is_known: bool
+) -> None:
+    assert known_user(pattern)(text) is is_known
