@@ -47,6 +47,8 @@ from tests.commands.shell import Shell
 
 Row = dict[str, Any]
 SMALL = Sizes(slice_bytes=300_000, part_events=2_000, one_task_edges=10, lookup_nodes=10)
+BY_ROWS = replace(SMALL, one_task_edges=10**6)
+BY_TABLE = replace(SMALL, one_task_edges=10**6, lookup_nodes=10**6)
 QUICK = {
     "spark.driver.memory": "512m",
     "spark.sql.shuffle.partitions": "2",
@@ -133,7 +135,7 @@ class TestAudit:
             truth="person",
             known_user="(user|test)-.*",
         )
-        audit = same(session, order, tmp_path, replace(SMALL, one_task_edges=10**6, lookup_nodes=10**6))
+        audit = same(session, order, tmp_path, BY_TABLE)
         assert audit.refused
         assert audit.duplicates
 
@@ -143,14 +145,14 @@ class TestAudit:
         lines[4_000:4_000] = [b"{broken\n", b"\n", b'{"event": ""}\n']
         (tmp_path / "history.jsonl.gz").write_bytes(gzip.compress(b"".join(lines)))
         order = AuditOrder([str(tmp_path / "history.jsonl.gz")], "legacy", ProjectSettings(), truth="person")
-        assert same(session, order, tmp_path, SMALL).broken_lines >= 2
+        assert same(session, order, tmp_path, BY_TABLE).broken_lines >= 2
 
     @pytest.mark.parametrize("id_merge", ID_MERGE_SYSTEMS)
     def test_hundreds_of_small_streams_in_one_history(self, session: Any, tmp_path: Path, id_merge: IdMerge) -> None:
         path = tmp_path / "streams.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in streams(400)), "utf-8")
         settings = ProjectSettings(strict=False)
-        same(session, AuditOrder([str(path)], id_merge, settings, truth="who"), tmp_path, SMALL)
+        same(session, AuditOrder([str(path)], id_merge, settings, truth="who"), tmp_path, BY_TABLE)
 
     def test_a_giant_component_has_a_part_of_its_own_in_little_memory(self, session: Any, tmp_path: Path) -> None:
         path = tmp_path / "giant.jsonl"
@@ -180,7 +182,7 @@ class TestCompare:
         steps = tuple(name for name in names if not name.startswith("$"))[:2]
         order = AuditOrder([str(path)], "original", ProjectSettings(strict=False), truth="person")
         funnel = FunnelOrder((*steps, steps[0]), 30 * 86_400_000)
-        sizes = replace(SMALL, one_task_edges=10**6, lookup_nodes=10**6)
+        sizes = BY_TABLE
         got = compare_on_spark(SparkEngine(sizes=sizes, session=session), order, funnel)
         assert compared_json(got) == compared_json(compare_histories(order, funnel))
         assert got.people is not None
@@ -201,7 +203,7 @@ class TestMigrate:
             shard_events=700,
             ambiguous="elect",
         )
-        got = migrate_on_spark(SparkEngine(sizes=SMALL, session=session), order)
+        got = migrate_on_spark(SparkEngine(sizes=BY_ROWS, session=session), order)
         want = migrate(replace(order, out=tmp_path / "local"))
         told, expected = document(got), document(want)
         assert {key: told[key] for key in expected if key != "files"} == {
@@ -231,7 +233,7 @@ class TestMigrate:
             user_id="(user|test)-.*",
             settings=ProjectSettings(),
         )
-        got = migrate_on_spark(SparkEngine(sizes=SMALL, session=session), order)
+        got = migrate_on_spark(SparkEngine(sizes=BY_TABLE, session=session), order)
         assert document(got) == document(migrate(order))
         assert [file.name for file in tmp_path.iterdir()] == ["history.parquet"]
 
