@@ -31,7 +31,8 @@ from harness.history.records import (
     Form,
     ResolvedIds,
 )
-from harness.history.replay import OriginalReplay, SimplifiedReplay, Taken, replay
+from harness.history.replay import OriginalReplay, SimplifiedReplay, replay
+from harness.history.replay_model import Taken
 from harness.identity.settings import WARN_SHARE
 from harness.ingestion.settings import ProjectSettings
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from harness.history.dictionary import Dictionary
 from harness.history.marks import LOOKS_ANONYMOUS
 from harness.history.records import Sample
-from harness.history.replay import Replay
+from harness.history.replay_model import Replay
 
 MOST_SAMPLES: Final = 20
 _MOST_IDS: Final = 8

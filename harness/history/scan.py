@@ -12,8 +12,23 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.native import address_of, byte, bytes_below, compiled, hash_of, integer, unsigned, word
+from harness.history.native import address_of, byte, compiled, hash_of, integer, unsigned
 from harness.history.records import TIME_MISSING, TIME_WRONG
+from harness.history.scan_values import (
+    IS_FALSE,
+    IS_LIST,
+    IS_NULL,
+    IS_NUMBER,
+    IS_TEXT,
+    IS_WHOLE,
+    decimal,
+    is_utf8,
+    line_end,
+    skip_blanks,
+    space,
+    text_end,
+    value_end,
+)
 from harness.ingestion.limits import EARLIEST_MS
 
 FIELDS: Final = (
@@ -62,36 +77,9 @@ GUARD: Final = 64
 _KEY_SLOTS: Final = 64
 _LONGEST_LINE: Final = 100_000
 _MOST_PROPERTIES: Final = 250
-_MOST_ITEMS: Final = 200
-_MOST_OBJECTS: Final = 3
-_MOST_LEVELS: Final = 60
 _NOTHING: Final = -1
 
-_IS_TEXT: Final = 1
-_IS_WHOLE: Final = 2
-_IS_NUMBER: Final = 3
-_IS_NULL: Final = 4
-_IS_FALSE: Final = 5
-_IS_TRUE: Final = 6
-_IS_LIST: Final = 7
-_IS_OBJECT: Final = 8
-_IS_ESCAPED: Final = 9
 _HAS_HIGH: Final = 16
-
-_NULL_WORD: Final = np.frombuffer(b"null\0\0\0\0", np.uint64)[0]
-_TRUE_WORD: Final = np.frombuffer(b"true\0\0\0\0", np.uint64)[0]
-_FALSE_WORD: Final = np.frombuffer(b"false\0\0\0", np.uint64)[0]
-_ESCAPES: Final = tuple(b'"\\/bfnrt')
-
-_ONES: Final = np.uint64(0x0101010101010101)
-_HIGHS: Final = np.uint64(0x8080808080808080)
-_QUOTES: Final = np.uint64(0x2222222222222222)
-_SLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
-_SPACES: Final = np.uint64(0x2020202020202020)
-_LINES: Final = np.uint64(0x0A0A0A0A0A0A0A0A)
-_ZERO: Final = np.uint64(0)
-_POWERS: Final = np.array([10.0**power for power in range(19)])
-_HEX: Final = np.array([int(chr(code), 16) if chr(code) in "0123456789abcdefABCDEF" else 255 for code in range(256)])
 
 
 class Keys:
@@ -211,9 +199,9 @@ def _scan(
     lines = 0
     at = begin
     while at < end and row < len(form):
-        stop = _line_end(at, end)
+        stop = line_end(at, end)
         lines += 1
-        first = _skip_blanks(at, stop)
+        first = skip_blanks(at, stop)
         if first == stop:
             at = stop + 1
             continue
@@ -230,34 +218,6 @@ def _scan(
     state[0] = row
     state[1] = min(at, end)
     state[2] = lines
-
-
-@compiled
-def _line_end(at: int, end: int) -> int:
-    while at + 8 <= end:
-        mixed = word(at) ^ _LINES
-        found = (mixed - _ONES) & ~mixed & _HIGHS
-        if found != _ZERO:
-            return at + bytes_below(found)
-        at += 8
-    while at < end and byte(at) != 0x0A:
-        at += 1
-    return at
-
-
-@compiled
-def _skip_blanks(at: int, end: int) -> int:
-    """Skip what Python strips from bytes: space, tab, carriage return, vertical tab, form feed."""
-    while at < end and (byte(at) == 0x20 or 0x09 <= byte(at) <= 0x0D):
-        at += 1
-    return at
-
-
-@compiled
-def _space(at: int, end: int) -> int:
-    while at < end and (byte(at) == 0x20 or byte(at) == 0x09 or byte(at) == 0x0D):
-        at += 1
-    return at
 
 
 @compiled
@@ -282,20 +242,20 @@ def _object(  # noqa: C901
     keys = 0
     if end - at > _LONGEST_LINE or byte(at) != 0x7B:
         return ODD
-    at = _space(at + 1, end)
+    at = space(at + 1, end)
     while True:
         if at >= end or byte(at) != 0x22:
             return ODD
         key_at = at + 1
-        at, kind = _text(key_at, end)
+        at, kind = text_end(key_at, end)
         if at < 0 or kind & 1:
             return ODD
         high = high or kind != 0
         size = at - key_at
-        at = _space(at + 1, end)
+        at = space(at + 1, end)
         if at >= end or byte(at) != 0x3A:
             return ODD
-        at = _space(at + 1, end)
+        at = space(at + 1, end)
         if at >= end:
             return ODD
         keys += 1
@@ -308,14 +268,14 @@ def _object(  # noqa: C901
             keys = 0
             for other in range(1, len(key_start)):
                 length[row, other] = -1
-            at = _space(at + 1, end)
+            at = space(at + 1, end)
             if at < end and byte(at) != 0x7D:
                 continue
         else:
             if (field == EVENT and inside) or (wire[row] and not inside and field != EVENT):
                 field = _NOTHING
             value_at = at
-            at, kind = _value(at, end)
+            at, kind = value_end(at, end)
             if at < 0:
                 return ODD
             high = high or (kind & _HAS_HIGH) != 0
@@ -323,31 +283,31 @@ def _object(  # noqa: C901
                 kind &= 15
                 if not _fits(field, kind):
                     return ODD
-                if kind == _IS_TEXT:
+                if kind == IS_TEXT:
                     start[row, field] = value_at - base + 1
                     length[row, field] = at - value_at - 2
-                elif kind == _IS_NULL:
+                elif kind == IS_NULL:
                     length[row, field] = NULL
-                elif kind == _IS_FALSE:
+                elif kind == IS_FALSE:
                     length[row, field] = -1
                 else:
                     start[row, field] = value_at - base
                     length[row, field] = at - value_at
-        at = _space(at, end)
+        at = space(at, end)
         if inside and at < end and byte(at) == 0x7D:
             if keys > _MOST_PROPERTIES:
                 return ODD
             inside = False
-            at = _space(at + 1, end)
+            at = space(at + 1, end)
         if at >= end:
             return ODD
         if byte(at) == 0x2C:
-            at = _space(at + 1, end)
+            at = space(at + 1, end)
             continue
         if byte(at) != 0x7D or inside:
             return ODD
         break
-    if keys > _MOST_PROPERTIES or _space(at + 1, end) != end:
+    if keys > _MOST_PROPERTIES or space(at + 1, end) != end:
         return ODD
     return ODD if high and not is_utf8(line, end) else 0
 
@@ -356,14 +316,14 @@ def _object(  # noqa: C901
 def _fits(field: int, kind: int) -> bool:
     """Return whether a kind of value is a plain one for a key that matters."""
     if field == EVENT:
-        return kind == _IS_TEXT
+        return kind == IS_TEXT
     if field == TIME:
-        return kind in (_IS_WHOLE, _IS_NUMBER, _IS_NULL)
+        return kind in (IS_WHOLE, IS_NUMBER, IS_NULL)
     if field == IGNORE:
-        return kind in (_IS_FALSE, _IS_NULL)
+        return kind in (IS_FALSE, IS_NULL)
     if field == DISTINCT_IDS:
-        return kind == _IS_LIST
-    return kind in (_IS_TEXT, _IS_WHOLE, _IS_NULL)
+        return kind == IS_LIST
+    return kind in (IS_TEXT, IS_WHOLE, IS_NULL)
 
 
 @compiled
@@ -384,275 +344,6 @@ def _field(at: int, size: int, slots: Any, key_data: Any, key_start: Any, key_le
 
 
 @compiled
-def _value(at: int, end: int) -> Any:
-    """Skip one value; return where it ends and its kind, or -1 where it is not certainly plain JSON."""
-    letter = byte(at)
-    if letter == 0x22:
-        at, flags = _text(at + 1, end)
-        return (at + 1 if at >= 0 else -1), ((_IS_ESCAPED if flags & 1 else _IS_TEXT) | (flags & 2) << 3)
-    if letter == 0x7B or letter == 0x5B:
-        at, flags = _nested(at, end)
-        return at, (_IS_OBJECT if letter == 0x7B else _IS_LIST) | (flags & 2) << 3
-    if letter == 0x6E:
-        return _word(at, end, _NULL_WORD, 4), _IS_NULL
-    if letter == 0x74:
-        return _word(at, end, _TRUE_WORD, 4), _IS_TRUE
-    if letter == 0x66:
-        return _word(at, end, _FALSE_WORD, 5), _IS_FALSE
-    return _number(at, end)
-
-
-@compiled
-def _word(at: int, end: int, wanted: Any, size: int) -> int:
-    shift = unsigned(64 - 8 * size)
-    if at + size > end or (word(at) << shift) != (wanted << shift):
-        return -1
-    return at + size
-
-
-@compiled
-def _text(at: int, end: int) -> Any:
-    """Return where the closing quote of a text is, and 1 for escapes in it, 2 for bytes beyond ASCII; -1 for neither.
-
-    Half a pair of surrogates is left to the plain reader.
-    """
-    flags = 0
-    while True:
-        while at + 8 <= end:
-            letters = word(at)
-            quote = letters ^ _QUOTES
-            slash = letters ^ _SLASHES
-            found = ((quote - _ONES) & ~quote) | ((slash - _ONES) & ~slash) | ((letters - _SPACES) & ~letters) | letters
-            found &= _HIGHS
-            if found != _ZERO:
-                at += bytes_below(found)
-                break
-            at += 8
-        if at >= end:
-            return -1, 0
-        letter = byte(at)
-        if letter == 0x22:
-            return at, flags
-        if letter < 0x20:
-            return -1, 0
-        if letter == 0x5C:
-            flags |= 1
-            at = _escape(at + 1, end)
-            if at < 0:
-                return -1, 0
-            continue
-        if letter >= 0x80:
-            flags |= 2
-        at += 1
-
-
-@compiled
-def _escape(at: int, end: int) -> int:
-    """Return what follows an escape; `at` is behind its backslash."""
-    if at >= end:
-        return -1
-    letter = byte(at)
-    if letter != 0x75:
-        for known in _ESCAPES:
-            if letter == known:
-                return at + 1
-        return -1
-    code = _four_digits(at + 1, end)
-    if code < 0 or 0xDC00 <= code <= 0xDFFF:
-        return -1
-    if code < 0xD800 or code > 0xDFFF:
-        return at + 5
-    if at + 7 > end or byte(at + 5) != 0x5C or byte(at + 6) != 0x75:
-        return -1
-    low = _four_digits(at + 7, end)
-    return at + 11 if 0xDC00 <= low <= 0xDFFF else -1
-
-
-@compiled
-def _four_digits(at: int, end: int) -> int:
-    if at + 4 > end:
-        return -1
-    code = 0
-    for step in range(4):
-        digit = _HEX[byte(at + step)]
-        if digit > 15:
-            return -1
-        code = code * 16 + digit
-    return code
-
-
-@compiled
-def _number(at: int, end: int) -> Any:
-    """Skip a number that is far from every limit; whole ones are written as they would be written again."""
-    begin = at
-    if byte(at) == 0x2D:
-        at += 1
-    digits = at
-    while at < end and 0x30 <= byte(at) <= 0x39:
-        at += 1
-    whole = at - digits
-    if whole == 0 or whole > 18 or (whole > 1 and byte(digits) == 0x30):
-        return -1, 0
-    kind = _IS_WHOLE
-    if digits > begin and whole == 1 and byte(digits) == 0x30:
-        kind = _IS_NUMBER
-    if at < end and byte(at) == 0x2E:
-        kind = _IS_NUMBER
-        digits = at + 1
-        at = digits
-        while at < end and 0x30 <= byte(at) <= 0x39:
-            at += 1
-        if at == digits or at - digits > 40:
-            return -1, 0
-    if at < end and (byte(at) | 32) == 0x65:
-        kind = _IS_NUMBER
-        at += 1
-        if at < end and (byte(at) == 0x2B or byte(at) == 0x2D):
-            at += 1
-        digits = at
-        while at < end and 0x30 <= byte(at) <= 0x39:
-            at += 1
-        if at == digits or at - digits > 2:
-            return -1, 0
-    return at, kind
-
-
-@compiled
-def _nested(at: int, end: int) -> Any:  # noqa: C901
-    """Skip a list or an object that is far from every limit of shape."""
-    flags = 0
-    items = 0
-    levels = 0
-    objects = 0
-    is_object = unsigned(0)
-    one = unsigned(1)
-    wants_value = True
-    while True:
-        if at >= end:
-            return -1, 0
-        if wants_value:
-            letter = byte(at)
-            if letter == 0x7B or letter == 0x5B:
-                levels += 1
-                is_object = is_object << one
-                at = _space(at + 1, end)
-                if at >= end or levels > _MOST_LEVELS:
-                    return -1, 0
-                if letter == 0x7B:
-                    objects += 1
-                    is_object |= one
-                    if objects > _MOST_OBJECTS:
-                        return -1, 0
-                    if byte(at) != 0x7D:
-                        at, kind = _key(at, end)
-                        flags |= kind
-                        if at < 0:
-                            return -1, 0
-                        continue
-                elif byte(at) != 0x5D:
-                    continue
-            else:
-                at, kind = _plain(at, end)
-                flags |= kind
-                if at < 0:
-                    return -1, 0
-                at = _space(at, end)
-            wants_value = False
-            continue
-        letter = byte(at)
-        in_object = is_object & one != _ZERO
-        if letter == 0x2C:
-            items += 1
-            at = _space(at + 1, end)
-            if items > _MOST_ITEMS:
-                return -1, 0
-            if in_object:
-                at, kind = _key(at, end)
-                flags |= kind
-                if at < 0:
-                    return -1, 0
-            wants_value = True
-            continue
-        if letter != (0x7D if in_object else 0x5D):
-            return -1, 0
-        levels -= 1
-        if in_object:
-            objects -= 1
-        is_object = is_object >> one
-        if levels == 0:
-            return at + 1, flags
-        at = _space(at + 1, end)
-
-
-@compiled
-def _key(at: int, end: int) -> Any:
-    if at >= end or byte(at) != 0x22:
-        return -1, 0
-    at, flags = _text(at + 1, end)
-    if at < 0:
-        return -1, 0
-    at = _space(at + 1, end)
-    if at >= end or byte(at) != 0x3A:
-        return -1, 0
-    return _space(at + 1, end), flags
-
-
-@compiled
-def _plain(at: int, end: int) -> Any:
-    """Skip a value that holds no others."""
-    letter = byte(at)
-    if letter == 0x22:
-        at, flags = _text(at + 1, end)
-        return (at + 1 if at >= 0 else -1), flags
-    if letter == 0x6E:
-        return _word(at, end, _NULL_WORD, 4), 0
-    if letter == 0x74:
-        return _word(at, end, _TRUE_WORD, 4), 0
-    if letter == 0x66:
-        return _word(at, end, _FALSE_WORD, 5), 0
-    at, _ = _number(at, end)
-    return at, 0
-
-
-@compiled
-def is_utf8(at: int, end: int) -> bool:  # noqa: C901
-    """Return whether some bytes are UTF-8 as Python reads it: nothing overlong, no surrogates, none past U+10FFFF."""
-    while at < end:
-        lead = byte(at)
-        if lead < 0x80:
-            at += 1
-            while at + 8 <= end and word(at) & _HIGHS == _ZERO:
-                at += 8
-            continue
-        at += 1
-        low, high = 0x80, 0xBF
-        if 0xC2 <= lead <= 0xDF:
-            more = 1
-        elif 0xE0 <= lead <= 0xEF:
-            more = 2
-            if lead == 0xE0:
-                low = 0xA0
-            elif lead == 0xED:
-                high = 0x9F
-        elif 0xF0 <= lead <= 0xF4:
-            more = 3
-            if lead == 0xF0:
-                low = 0x90
-            elif lead == 0xF4:
-                high = 0x8F
-        else:
-            return False
-        if at + more > end:
-            return False
-        for _ in range(more):
-            if not low <= byte(at) <= high:
-                return False
-            low, high = 0x80, 0xBF
-            at += 1
-    return True
-
-
-@compiled
 def _judge(base: int, seconds_below: float, start: Any, length: Any, row: int, time_ms: Any, newest: Any) -> int:
     """Check the name and read the time of an ordinary line."""
     size = length[row, EVENT]
@@ -669,7 +360,7 @@ def _judge(base: int, seconds_below: float, start: Any, length: Any, row: int, t
     if size < 0:
         time_ms[row] = TIME_MISSING
         return 0
-    sent = _decimal(base + start[row, TIME], size)
+    sent = decimal(base + start[row, TIME], size)
     if sent < 0.0:
         return ODD
     exact = sent * 1000.0 if sent < seconds_below else sent
@@ -677,23 +368,3 @@ def _judge(base: int, seconds_below: float, start: Any, length: Any, row: int, t
     rounded = np.rint(exact) if sent < seconds_below else np.floor(sent)
     time_ms[row] = integer(rounded) if sent > 0.0 and rounded >= EARLIEST_MS else TIME_WRONG
     return 0
-
-
-@compiled
-def _decimal(at: int, size: int) -> float:
-    """Return a plain number of up to 15 digits, which a float holds exactly or rounds as any reader does; else -1."""
-    value = integer(0)
-    digits = 0
-    behind = -1
-    for step in range(size):
-        letter = byte(at + step)
-        if letter == 0x2E:
-            behind = digits
-            continue
-        if not 0x30 <= letter <= 0x39:
-            return -1.0
-        value = value * 10 + (letter - 0x30)
-        digits += 1
-        if digits > 15:
-            return -1.0
-    return float(value) if behind < 0 else float(value) / _POWERS[digits - behind]

@@ -13,7 +13,8 @@ from harness.event import IdMerge, id_text
 from harness.history.dictionary import Dictionary
 from harness.history.door import Admitted
 from harness.history.records import OUTCOMES, REASONS, RULE_NAMES, EventBatch, Kind
-from harness.history.replay import Replay, replay
+from harness.history.replay import replay
+from harness.history.replay_model import Replay
 from harness.identity.settings import IdentitySettings
 from tests.identity.slow_model import Sent
 

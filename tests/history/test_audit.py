@@ -163,7 +163,7 @@ def test_mixed_suspects_follow_the_pattern(tmp_path: Path) -> None:
         )
     )
     assert audit_of(path, "original").mixed_suspects == 2
-    assert audit_of(path, "original", known_user="[a-z]+").mixed_suspects == 1
+    assert audit_of(path, "original", known_user="^[a-z]+$").mixed_suspects == 1
 
 
 def test_phantom_users_follow_the_pattern(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_phantom_users_follow_the_pattern(tmp_path: Path) -> None:
         )
     )
     assert audit_of(path, "simplified").phantom_users == 1
-    assert audit_of(path, "simplified", known_user="[a-z]+").phantom_users == 2
+    assert audit_of(path, "simplified", known_user="^[a-z]+$").phantom_users == 2
 
 
 def test_a_stored_history_is_not_asked_again(tmp_path: Path) -> None:
