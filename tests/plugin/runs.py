@@ -64,3 +64,7 @@ class Runs:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", "-W", "error", *arguments)
+
+    def run_apart(self, *arguments: str) -> pytest.RunResult:
+        """Run in a process of its own: for tests that change which modules there are."""
+        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)

@@ -88,7 +88,7 @@ def test_server(mixpanel_server): pass
 def test_project(mixpanel_project): pass
 """
     (runs.folder / "test_own.py").write_text(SEND + tests)
-    done = runs.run()
+    done = runs.run_apart()
     done.assert_outcomes(passed=1, errors=1)
     done.stdout.fnmatch_lines(["*which is not installed. Run: pip install 'identity-harness[[]server]'*"])
 

@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 
-# Imported here and not when the first server starts: tests of the pytest plugin, which may run in between, forget
-# what was imported within them, and tests that change a limit would change that of another copy.
-import harness.server.app  # noqa: F401
 from harness.server.background import RunningServer, running_server
 from harness.server.serving import ServerOptions
 from tests.server.client import NOW_MS
