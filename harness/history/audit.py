@@ -17,7 +17,7 @@ from harness.history.duplicates import Repeats, Repetitions
 from harness.history.findings import Findings
 from harness.history.known import ByPattern, known_users
 from harness.history.marks import DISALLOWED, PREFIXED
-from harness.history.native import compiled
+from harness.history.native import compiled, integer, prefetch
 from harness.history.people import Matched, People
 from harness.history.reader import HistoryReader
 from harness.history.records import (
@@ -39,6 +39,7 @@ from harness.ingestion.settings import ProjectSettings
 NO_TIME_AT_ALL_MS: Final = parse_instant("2026-01-05T12:00:00Z")
 """Mixpanel's clock where no event of a history has a time; `harness resolve` takes the same."""
 
+_SOON: Final = 16
 _REFUSED: Final = OUTCOMES.index("refused")
 
 
@@ -141,7 +142,8 @@ class SystemView:
         alive = self._events_of[: len(user_of)] > repeats.of_id
         alive[:2] = False
         known_codes = self._replay.known()
-        size_of = np.bincount(user_of[known_codes], minlength=len(user_of))
+        size_of = np.zeros(len(user_of), np.int32)
+        _count_sizes(known_codes, user_of, size_of)
         sizes = size_of[size_of > 0]
         near = max(2, math.ceil(self._limit * WARN_SHARE)) if self._limit else 0
         found = self._findings(known_codes, user_of, size_of, alive)
@@ -150,7 +152,7 @@ class SystemView:
         return Audit(
             id_merge=self.id_merge,
             events=self._events,
-            users=len(np.unique(user_of[np.flatnonzero(alive)])),
+            users=_number_of_users(alive, user_of, np.zeros(len(user_of), np.bool_)),
             clusters=len(sizes),
             ids=len(known_codes),
             largest_cluster=int(sizes.max()) if len(sizes) else 0,
@@ -248,15 +250,15 @@ class SystemView:
         self,
         known_codes: NDArray[np.uint32],
         user_of: NDArray[np.uint32],
-        size_of: NDArray[np.int64],
+        size_of: NDArray[np.int32],
         alive: NDArray[np.bool_],
     ) -> Findings:
         ids = self.reader.ids
         tries = self._replay.tries
-        several = known_codes[size_of[user_of[known_codes]] > 1]
-        is_known = np.zeros(len(user_of), np.bool_)
-        is_known[several] = self._known.among(ids, several)
-        per_cluster = np.bincount(user_of[several[is_known[several]]], minlength=len(user_of))
+        several = np.empty(len(known_codes), np.uint32)
+        several = several[: _in_clusters(known_codes, user_of, size_of, several)]
+        per_cluster = np.zeros(len(user_of), np.int32)
+        _count_sizes(several[self._known.among(ids, several)], user_of, per_cluster)
         mixed = np.flatnonzero(per_cluster > 1).astype(np.uint32)
         phantoms = np.empty(0, np.uint32)
         if isinstance(self._replay, SimplifiedReplay):
@@ -272,7 +274,7 @@ class SystemView:
         tries: NDArray[np.uint8],
         alive: NDArray[np.bool_],
         user_of: NDArray[np.uint32],
-        known_in_cluster: NDArray[np.int64],
+        known_in_cluster: NDArray[np.int32],
     ) -> NDArray[np.uint32]:
         ids = self.reader.ids
         if isinstance(self._known, ByPattern):
@@ -331,3 +333,38 @@ def _tally(status: Any, kind: Any, stored: Any, events_of: Any) -> None:
     for row in range(len(status)):
         if status[row] == 0 and kind[row] == 0:
             events_of[stored[row]] += np.uint32(1)
+
+
+@compiled
+def _count_sizes(codes: Any, user_of: Any, size_of: Any) -> None:
+    """Count the ids of each user among some."""
+    sizes = size_of.ctypes.data
+    for at in range(len(codes)):
+        if at + _SOON < len(codes):
+            prefetch(sizes + 4 * integer(user_of[codes[at + _SOON]]))
+        size_of[user_of[codes[at]]] += np.int32(1)
+
+
+@compiled
+def _in_clusters(codes: Any, user_of: Any, size_of: Any, found: Any) -> int:
+    """Find which of some ids share their cluster with another; return how many."""
+    count = 0
+    sizes = size_of.ctypes.data
+    for at in range(len(codes)):
+        if at + _SOON < len(codes):
+            prefetch(sizes + 4 * integer(user_of[codes[at + _SOON]]))
+        if size_of[user_of[codes[at]]] > 1:
+            found[count] = codes[at]
+            count += 1
+    return count
+
+
+@compiled
+def _number_of_users(alive: Any, user_of: Any, seen: Any) -> int:
+    """Return how many users have an id that events are stored under; nobody has been seen before."""
+    count = 0
+    for code in range(len(alive)):
+        if alive[code] and not seen[user_of[code]]:
+            seen[user_of[code]] = True
+            count += 1
+    return count

@@ -17,12 +17,13 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from harness.history.native import address_of, compiled, integer, last_bytes, unsigned, word
+from harness.history.native import address_of, compiled, integer, last_bytes, prefetch, unsigned, word
 from harness.identity.settings import IdentitySettings
 
 _LANES: Final = 4
 _LONGEST: Final = 128
 _CHUNK: Final = 1 << 17
+_SOON: Final = 16
 _FIRST: Final = np.array(
     [
         0x6A09E667F3BCC908,
@@ -101,12 +102,15 @@ def canonical_of(
     lots = np.empty((len(root), 2), np.uint64)
     state = _keyed_state(settings.canonical_seed)
     address = heap.__array_interface__["data"][0]
-    codes = np.flatnonzero((root != 0) & (size[root] > 1))
+    codes = np.empty(len(root), np.uint32)
+    codes = codes[: _in_clusters(root, size, best, codes)]
     parts = [codes[first : first + _CHUNK] for first in range(0, len(codes), _CHUNK)]
 
-    def draw(some: NDArray[np.int64]) -> NDArray[np.uint64]:
+    def draw(some: NDArray[np.uint32]) -> NDArray[np.uint64]:
         drawn = np.empty((len(some), 2), np.uint64)
-        _draw(some, address, place, state, drawn)
+        start = np.ascontiguousarray(np.repeat(state[:, None], _LANES, axis=1))
+        block = np.zeros((16, _LANES), np.uint64)
+        _draw(some, address, place, start, block, np.empty(_LANES, np.uint64), np.empty_like(start), drawn)
         for at in np.flatnonzero(drawn[:, 0] == _ALL):
             begin = int(place[some[at]])
             length = int(heap[begin : begin + 4].view(np.uint32)[0])
@@ -117,8 +121,6 @@ def canonical_of(
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for some, drawn in zip(parts, pool.map(draw, parts) if len(parts) > 1 else map(draw, parts), strict=True):
             _choose(some, drawn, root, best, lots)
-    alone = np.flatnonzero((root != 0) & (size[root] == 1))
-    best[alone] = alone
     return best
 
 
@@ -161,8 +163,32 @@ def _first(root: Any, number: Any, identified: Any, user_first: bool, best: Any)
 
 
 @compiled
+def _in_clusters(root: Any, size: Any, best: Any, codes: Any) -> int:
+    """Find the codes that share a cluster with another; return how many. One that is alone is the best at once."""
+    count = 0
+    sizes = size.ctypes.data
+    for code in range(len(root)):
+        if code + _SOON < len(root):
+            prefetch(sizes + 4 * integer(root[code + _SOON]))
+        top = root[code]
+        if top == 0:
+            continue
+        if size[top] > 1:
+            codes[count] = code
+            count += 1
+        else:
+            best[code] = code
+    return count
+
+
+@compiled
 def _choose(codes: Any, drawn: Any, root: Any, best: Any, lots: Any) -> None:
+    best_at, lots_at = best.ctypes.data, lots.ctypes.data
     for at in range(len(codes)):
+        if at + _SOON < len(codes):
+            soon = integer(root[codes[at + _SOON]])
+            prefetch(best_at + 4 * soon)
+            prefetch(lots_at + 16 * soon)
         top = root[codes[at]]
         if (
             best[top] == 0
@@ -175,15 +201,11 @@ def _choose(codes: Any, drawn: Any, root: Any, best: Any, lots: Any) -> None:
 
 
 @compiled
-def _draw(codes: Any, heap: int, place: Any, state: Any, drawn: Any) -> None:
-    """Draw the lots of some ids, several at once; an id longer than a block gets the highest of all."""
-    start = np.empty((8, _LANES), np.uint64)
-    for part in range(8):
-        for lane in range(_LANES):
-            start[part, lane] = state[part]
-    block = np.zeros((16, _LANES), np.uint64)
-    counts = np.empty(_LANES, np.uint64)
-    out = np.empty((8, _LANES), np.uint64)
+def _draw(codes: Any, heap: int, place: Any, start: Any, block: Any, counts: Any, out: Any, drawn: Any) -> None:
+    """Draw the lots of some ids, several at once; an id longer than a block gets the highest of all.
+
+    `start` is the state to begin with, `block`, `counts` and `out` are to work in: rows of lanes, all of them.
+    """
     start_at, block_at, counts_at, out_at = start.ctypes.data, block.ctypes.data, counts.ctypes.data, out.ctypes.data
     for first in range(0, len(codes), _LANES):
         lanes = min(_LANES, len(codes) - first)

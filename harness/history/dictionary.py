@@ -77,6 +77,7 @@ class Dictionary:
 
     def __init__(self, expected: int = 1 << 12, hash_bits: int = 0xFFFFFFFFFFFFFFFF) -> None:
         self._keep = np.uint64(hash_bits)
+        self._ahead = np.empty(_AHEAD, np.uint64)
         self._state = np.array([1, 8], np.int64)  # next code, end of the heap
         self._table = np.zeros(_slots(expected), np.uint64)
         self._heap = np.empty(max(1 << 16, expected * 48), np.uint8)
@@ -157,10 +158,12 @@ class Dictionary:
         return pa.LargeStringArray.from_buffers(len(codes), buffers[1], buffers[2], buffers[0])
 
     def _gathered(self, codes: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        # The heap is held on to, for whoever enters ids meanwhile may put a larger one in its place.
+        heap, place = self._heap, self._place
         offsets = np.empty(len(codes) + 1, np.int64)
-        total = _measure(codes, address_of(self._heap), self._place, offsets)
+        total = _measure(codes, address_of(heap), place, offsets)
         data = np.empty(total + 8, np.uint8)
-        _gather(codes, address_of(self._heap), self._place, offsets, address_of(data))
+        _gather(codes, address_of(heap), place, offsets, address_of(data))
         data[total:] = 0
         return data, offsets
 
@@ -179,7 +182,20 @@ class Dictionary:
             known = len(self)
             self._make_room(len(start), int(np.maximum(length, 0).sum(dtype=np.int64)) + 32 * len(start))
             heap, place = address_of(self._heap), self._place
-            _encode(data, start, length, prefix, self._keep, self._table, heap, place, self._state, into, added[part])
+            _encode(
+                data,
+                start,
+                length,
+                prefix,
+                self._keep,
+                self._table,
+                heap,
+                place,
+                self._state,
+                self._ahead,
+                into,
+                added[part],
+            )
             _mark(heap, place, self._marks, known, len(self))
 
     def _make_room(self, rows: int, heap_bytes: int) -> None:
@@ -225,14 +241,13 @@ def _encode(  # noqa: C901
     heap: int,
     place: Any,
     state: Any,
+    hashes: Any,
     codes: Any,
     added: Any,
 ) -> None:
     rows = len(start)
     mask = unsigned(len(table) - 1)
     slots = table.ctypes.data
-    hashes = np.empty(_AHEAD, np.uint64)
-    adds = np.empty(_AHEAD, np.bool_)
     for first in range(0, rows, _AHEAD):
         last = min(first + _AHEAD, rows)
         for row in range(first, last):
@@ -244,7 +259,8 @@ def _encode(  # noqa: C901
                     add = size < 8 or word(at) != PREFIX_WORD
                 value = hash_of(at, size, add) & keep
                 hashes[row - first] = value
-                adds[row - first] = add
+                if prefix != 0:
+                    added[row] = add
                 prefetch(integer(slots + integer((value & mask) << _THREE)))
         for row in range(first, last):
             if length[row] > 0:
@@ -261,7 +277,7 @@ def _encode(  # noqa: C901
                 codes[row] = 1
                 continue
             at = data + start[row]
-            add = adds[row - first]
+            add = prefix != 0 and bool(added[row])
             value = hashes[row - first]
             probe = value & mask
             code = integer(-1)
@@ -274,8 +290,6 @@ def _encode(  # noqa: C901
                     code = _code_if_same(at, size, add, heap + integer(((slot & _PLACE) - _ONE) << _THREE))
                 probe = (probe + _ONE) & mask
             codes[row] = code
-            if prefix != 0:
-                added[row] = add
 
 
 @compiled

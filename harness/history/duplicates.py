@@ -145,9 +145,10 @@ class Repetitions:
             owner = columns.received if self._raw else user_of[columns.stored]
             repeated = np.zeros(rows, np.bool_)
             name, length, text = columns.name, columns.length, columns.text
-            _find(time_ms, owner, name, length, text, repeated)
-            if self._by_day:
-                _find(time_ms // DAY_MS, owner, name, length, text, repeated)
+            slots = max(1024, 1 << (2 * rows - 1).bit_length())
+            for times in (time_ms, time_ms // DAY_MS) if self._by_day else (time_ms,):
+                table, tags = np.zeros(slots, np.uint32), np.zeros(slots, np.uint32)
+                _find(times, owner, name, length, text, table, tags, repeated)
             count += int(np.count_nonzero(repeated))
             ordinary = columns.ordinary != 0
             np.add.at(of_id, columns.stored[repeated & ordinary], 1)
@@ -308,14 +309,11 @@ def _spread(
 
 
 @compiled
-def _find(time_ms: Any, owner: Any, name: Any, length: Any, text: Any, repeated: Any) -> None:
+def _find(
+    time_ms: Any, owner: Any, name: Any, length: Any, text: Any, table: Any, tags: Any, repeated: Any
+) -> None:
     """Mark every row whose like comes again: the table holds the last row of each kind so far."""
-    size = 1024
-    while size < 2 * len(owner):
-        size *= 2
-    mask = unsigned(size - 1)
-    table = np.zeros(size, np.uint32)
-    tags = np.zeros(size, np.uint32)
+    mask = unsigned(len(table) - 1)
     for row in range(len(owner)):
         size = integer(length[row])
         value = hash_of(text[row], size, False)  # noqa: FBT003

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.dictionary import Dictionary
 from harness.history.marks import LOOKS_ANONYMOUS
+from harness.history.native import compiled
 from harness.history.records import Sample
 from harness.history.replay_model import Replay
 
@@ -25,20 +26,20 @@ class Findings(NamedTuple):
         mixed: uint32; what clusters with several known users have in common; see `Replay.settled`.
         phantoms: uint32; anonymous ids that became users.
         shared: uint32; anonymous ids that a second user tried to take.
-        known_in_cluster: int64, an entry a code: how many known users the cluster has that the code stands for.
+        known_in_cluster: int32, an entry a code: how many known users the cluster has that the code stands for.
     """
 
     orphans: NDArray[np.uint32]
     mixed: NDArray[np.uint32]
     phantoms: NDArray[np.uint32]
     shared: NDArray[np.uint32]
-    known_in_cluster: NDArray[np.int64]
+    known_in_cluster: NDArray[np.int32]
 
     def samples(
         self,
         ids: Dictionary,
         user_of: NDArray[np.uint32],
-        size_of: NDArray[np.int64],
+        size_of: NDArray[np.int32],
         known: NDArray[np.uint32],
         replay: Replay,
         near: int,
@@ -96,8 +97,19 @@ def _members(
     """Return the ids of a few clusters."""
     chosen = np.zeros(len(user_of), np.bool_)
     chosen[keys] = True
-    codes = known[chosen[user_of[known]]]
+    codes = np.empty(len(known) + 1, np.uint32)
+    codes = codes[: _chosen(known, user_of, chosen, codes)].copy()
     found: dict[int, NDArray[np.uint32]] = {}
     for key in keys:
         found[int(key)] = codes[user_of[codes] == key]
     return found
+
+
+@compiled
+def _chosen(codes: Any, user_of: Any, chosen: Any, found: Any) -> int:
+    """Find those of some ids whose user is chosen; return how many. There is room for one more in `found`."""
+    count = 0
+    for at in range(len(codes)):
+        found[count] = codes[at]
+        count += chosen[user_of[codes[at]]]
+    return count

@@ -140,17 +140,26 @@ class FunnelEvents:
         wanted = np.array([position[step] + 1 for step in self.order.steps], np.uint8)
         counts = np.zeros(steps, np.int64)
         window = 2**62 if self.order.window_ms is None else self.order.window_ms
-        _count(order, user.astype(np.uint32), times, names, wanted, window, counts)
+        begun, fresh, used = np.full(steps, _NEVER, np.int64), np.empty(steps, np.int64), np.empty(steps, np.int64)
+        _count(order, user.astype(np.uint32), times, names, wanted, window, begun, fresh, used, counts)
         return tuple(int(count) for count in counts)
 
 
 @compiled
-def _count(order: Any, user: Any, times: Any, names: Any, wanted: Any, window: int, counts: Any) -> None:
+def _count(
+    order: Any,
+    user: Any,
+    times: Any,
+    names: Any,
+    wanted: Any,
+    window: int,
+    begun: Any,
+    fresh: Any,
+    used: Any,
+    counts: Any,
+) -> None:
     """Go through the events of each user in order of time, all of one instant together."""
     steps = len(wanted)
-    begun = np.full(steps, _NEVER, np.int64)
-    fresh = np.empty(steps, np.int64)
-    used = np.empty(steps, np.int64)
     reached = 0
     at = 0
     while at < len(order):
@@ -165,7 +174,8 @@ def _count(order: Any, user: Any, times: Any, names: Any, wanted: Any, window: i
             for step in range(reached):
                 counts[step] += 1
             reached = 0
-            begun[:] = _NEVER
+            for step in range(steps):
+                begun[step] = _NEVER
 
 
 @compiled
@@ -196,5 +206,6 @@ def _instant(present: int, now: int, wanted: Any, window: int, begun: Any, fresh
             if best >= begun[step]:
                 fresh[step] = best
                 used[step] = way
-    begun[:] = fresh
+    for step in range(len(wanted)):
+        begun[step] = fresh[step]
     return reached

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final
 
 from harness.event import IdMerge
@@ -10,7 +12,7 @@ from harness.history.audit import SystemView
 from harness.history.engines import AuditOrder
 from harness.history.files import HistoryFile
 from harness.history.reader import HistoryReader, Reading
-from harness.history.records import Audit, EventBatch
+from harness.history.records import Audit, EventBatch, ResolvedIds
 from harness.problems import InputError, Problem
 
 BYTES_AN_ID: Final = 130
@@ -41,13 +43,13 @@ class LocalEngine:
         view = self.views(order, [order.id_merge], reader)[0]
         try:
             read(reader, [view], order.progress)
-            audit = view.finish()
+            with ThreadPoolExecutor(1) as pool:
+                saving = None if order.save is None else pool.submit(_save, order.save, reader, view.resolved())
+                audit = view.finish()
+                if saving is not None:
+                    saving.result()
         finally:
             view.close()
-        if order.save is not None:
-            from harness.history.save import save_resolved
-
-            save_resolved(order.save, reader.ids, view.resolved())
         return audit
 
     def reader(self, order: AuditOrder, systems: Sequence[IdMerge]) -> HistoryReader:
@@ -60,6 +62,7 @@ class LocalEngine:
             strip_device_prefix=identity.strip_device_prefix == "one",
             devices="simplified" in systems,
             strict_lines=order.strict_lines,
+            encode_ahead=not identity.device_prefix_equivalent,
         )
         reader = HistoryReader(order.paths, reading)
         reader.open()
@@ -87,6 +90,12 @@ class LocalEngine:
             )
             for system in systems
         ]
+
+
+def _save(path: Path, reader: HistoryReader, resolved: ResolvedIds) -> None:
+    from harness.history.save import save_resolved
+
+    save_resolved(path, reader.ids, resolved)
 
 
 def read(

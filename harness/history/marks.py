@@ -47,6 +47,17 @@ _OTHER: Final = np.array([chr(code) not in "0123456789abcdefABCDEF" for code in 
 _LOWER: Final = np.uint64(0x0020202020202000)
 """Turns the letters between the first and the last of 8 bytes into lower case."""
 
+_ZERO: Final = np.uint64(0)
+_HIGH: Final = np.uint64(0x8080808080808080)
+_SMALL: Final = np.uint64(0x2020202020202020)
+_FROM_0: Final = np.uint64(0x5050505050505050)
+_PAST_9: Final = np.uint64(0x4646464646464646)
+_FROM_A: Final = np.uint64(0x1F1F1F1F1F1F1F1F)
+_PAST_F: Final = np.uint64(0x1919191919191919)
+_HYPHENS_8: Final = np.uint64(0x00001D000000001D)
+_HYPHENS_16: Final = np.uint64(0x1D000000001D0000)
+"""Turn the hyphens among 8 letters of a UUID into the digit 0."""
+
 _SHORT: Final = 13
 """Longer than any other listed id, also where Kelvin signs, three bytes long, stand for its k."""
 
@@ -120,15 +131,23 @@ def _uuid(at: int, length: int) -> int:
     """Return the forms of what is laid out like a UUID, the usual case, and 0 for anything else."""
     if length != 36 or not (byte(at + 8) == byte(at + 13) == byte(at + 18) == byte(at + 23) == 0x2D):
         return 0
-    others = 0
-    for step in range(36):
-        others += _OTHER[byte(at + step)]
-    if others != 4:
+    others = _not_hex(word(at)) | _not_hex(word(at + 28))
+    others |= _not_hex(word(at + 8) ^ _HYPHENS_8) | _not_hex(word(at + 16) ^ _HYPHENS_16) | _not_hex(word(at + 24))
+    if others != _ZERO:
         return 0
     variant = byte(at + 19) | 32
     if byte(at + 14) == 0x34 and (byte(at + 19) in (0x38, 0x39) or variant in (0x61, 0x62)):
         return 64 | 32 | 16
     return 64 | 32
+
+
+@compiled
+def _not_hex(letters: Any) -> Any:
+    """Return 0 where 8 bytes are all digits of hexadecimal numbers, in either case."""
+    small = letters | _SMALL
+    digit = (letters + _FROM_0) & ~(letters + _PAST_9)
+    letter = (small + _FROM_A) & ~(small + _PAST_F)
+    return (~(digit | letter) | letters) & _HIGH
 
 
 @compiled

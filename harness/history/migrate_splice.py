@@ -144,6 +144,7 @@ def splice(
         address_of(rewriting.insert_id),
         address_of(heap),
         place,
+        np.empty(4, np.int64),
         address_of(made),
         ends,
         unusual,
@@ -173,13 +174,13 @@ def _splice(
     insert_id: int,
     heap: int,
     place: Any,
+    found: Any,
     made: int,
     ends: Any,
     unusual: Any,
 ) -> int:
     used = made
     renamed = insert_id
-    found = np.empty(4, np.int64)
     for row in range(len(start)):
         what = action[row]
         if what & 1:

@@ -55,8 +55,12 @@ def forget_stale_loops(folder: Path) -> None:
 
 
 def compiled(function: Function) -> Function:
-    """Compile a loop that keeps no lock of the interpreter, so that two of them run at the same time."""
-    made: Any = njit(cache=True, nogil=True, boundscheck=False)(function)
+    """Compile a loop that keeps no lock of the interpreter, so that two of them run at the same time.
+
+    It makes no array: whoever calls it brings those to work in. numba then counts no references to arrays, which it
+    does one by one and atomically wherever a loop hands one to a function.
+    """
+    made: Any = njit(cache=True, nogil=True, boundscheck=False, _nrt=False)(function)
     return cast("Function", made)
 
 

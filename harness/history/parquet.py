@@ -46,6 +46,7 @@ _OTHER_FIELDS: Final = ("time", "$distinct_ids", "$ignore")
 _FEW: Final = ("event",)
 _MOST_BROKEN: Final = 100
 _FAR: Final = 1e15
+_STREAMED: Final[dict[str, Any]] = {"buffer_size": 1 << 20, "pre_buffer": False}
 
 
 def rows_of(file: HistoryFile) -> int:
@@ -91,14 +92,14 @@ def read_parquet(file: HistoryFile, reading: LineReading, wanted: frozenset[int]
 
 def _opened(file: HistoryFile) -> pq.ParquetFile:
     try:
-        found = pq.ParquetFile(file.name)
+        found = pq.ParquetFile(file.name, **_STREAMED)
         few = [
             name for name in _FEW if name in found.schema_arrow.names and _is_text(found.schema_arrow.field(name).type)
         ]
         if not few:
             return found
         found.close()
-        return pq.ParquetFile(file.name, read_dictionary=few)
+        return pq.ParquetFile(file.name, read_dictionary=few, **_STREAMED)
     except pa.ArrowException as error:
         message = f"is no whole Parquet file: {_first_line(error)}"
         raise InputError([Problem(file.name, None, "", message, "Write it again.")]) from None

@@ -1,16 +1,17 @@
 """Reads a history once, from its first file to its last, as batches of events in columns of codes.
 
-A thread of its own reads ahead and glances through the bytes while the batch before is being worked on. What is broken
-is counted and sampled, never fatal, unless `strict_lines` asks for it.
+A thread of its own reads ahead and glances through the bytes while the batch before is being worked on, and another
+looks ids up in the dictionary where nobody else does meanwhile. What is broken is counted and sampled, never fatal, unless `strict_lines` asks for it.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ _AHEAD: Final = 2
 _GOOD_LETTERS: Final = np.array([code < 128 and (chr(code).isalnum() or code == 45) for code in range(256)], np.bool_)
 """Which bytes an `$insert_id` may have: letters and digits of ASCII, and the hyphen."""
 
+Item = TypeVar("Item")
+
 _KINDS: Final = {"$identify": Kind.IDENTIFY, "$create_alias": Kind.ALIAS, "$merge": Kind.MERGE}
 
 
@@ -47,6 +50,8 @@ class Reading:
         verbs: whether the ids that identity events name are asked for.
         inserts: whether `$insert_id` is asked for.
         strict_lines: the first broken line ends the reading.
+        encode_ahead: ids are looked up in a thread of their own. Whoever takes the batches enters no id, and looks at
+            none but those of the batches it was given.
     """
 
     truth: str | None = None
@@ -57,6 +62,7 @@ class Reading:
     verbs: bool = True
     inserts: bool = True
     strict_lines: bool = False
+    encode_ahead: bool = False
 
     @property
     def fields(self) -> frozenset[int]:
@@ -130,17 +136,24 @@ class HistoryReader:
         """
         if not self.files:
             self.open()
+        encoded = _ahead(self._encoded) if self.reading.encode_ahead else self._encoded()
+        with closing(encoded):
+            for batch, share in encoded:
+                self.share = share
+                yield batch
+
+    def _encoded(self) -> Generator[tuple[EventBatch, float], None, None]:
         behind, whole = 0, max(1, sum(file.size for file in self.files))
         last = 0
-        for number, rough in _ahead(self._rough):
-            if number != last:
-                behind += sum(file.size for file in self.files[last:number])
-                last = number
-            inside = rough.position / max(1, self._lengths[number]) * self.files[number].size
-            self.share = min(1.0, (behind + inside) / whole)
-            yield self._encode(rough, number)
+        with closing(_ahead(self._rough)) as ahead:
+            for number, rough in ahead:
+                if number != last:
+                    behind += sum(file.size for file in self.files[last:number])
+                    last = number
+                inside = rough.position / max(1, self._lengths[number]) * self.files[number].size
+                yield self._encode(rough, number), min(1.0, (behind + inside) / whole)
 
-    def _rough(self) -> Iterator[tuple[int, Rough]]:
+    def _rough(self) -> Generator[tuple[int, Rough], None, None]:
         lines = LineReading(self.reading.truth, self.reading.stored, self.reading.seconds_below)
         for number, file in enumerate(self.files):
             if file.packing == "parquet":
@@ -336,12 +349,17 @@ def _judge_inserts(data: int, start: Any, length: Any, form: Any) -> None:
             form[row] = 2 if is_listed(at_row, size) else 1
 
 
-def _ahead(rough: Callable[[], Iterator[tuple[int, Rough]]]) -> Iterator[tuple[int, Rough]]:
-    """Yield what another thread reads ahead, up to a few batches; its errors are raised here."""
-    waiting: queue.Queue[tuple[int, Rough] | BaseException | None] = queue.Queue(_AHEAD)
+@dataclass(frozen=True, slots=True)
+class _Made(Generic[Item]):
+    item: Item
+
+
+def _ahead(made: Callable[[], Generator[Item, None, None]]) -> Generator[Item, None, None]:
+    """Yield what another thread makes ahead, up to a few items; its errors are raised here."""
+    waiting: queue.Queue[_Made[Item] | BaseException | None] = queue.Queue(_AHEAD)
     stop = threading.Event()
 
-    def put(item: tuple[int, Rough] | BaseException | None) -> bool:
+    def put(item: _Made[Item] | BaseException | None) -> bool:
         while not stop.is_set():
             try:
                 waiting.put(item, timeout=0.1)
@@ -350,17 +368,18 @@ def _ahead(rough: Callable[[], Iterator[tuple[int, Rough]]]) -> Iterator[tuple[i
             return True
         return False
 
-    def read() -> None:
+    def make() -> None:
         try:
-            for item in rough():
-                if not put(item):
-                    return
+            with closing(made()) as items:
+                for item in items:
+                    if not put(_Made(item)):
+                        return
         except BaseException as error:  # raised again by whoever waits for it
             put(error)
         else:
             put(None)
 
-    thread = threading.Thread(target=read, name="history-reader", daemon=True)
+    thread = threading.Thread(target=make, name="history-reader", daemon=True)
     thread.start()
     try:
         while True:
@@ -369,7 +388,7 @@ def _ahead(rough: Callable[[], Iterator[tuple[int, Rough]]]) -> Iterator[tuple[i
                 return
             if isinstance(item, BaseException):
                 raise item
-            yield item
+            yield item.item
     finally:
         stop.set()
         thread.join()

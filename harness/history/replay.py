@@ -20,7 +20,7 @@ from harness.history.canonical import canonical_of
 from harness.history.dictionary import Dictionary
 from harness.history.door import Admitted
 from harness.history.marks import COMPAT, PHP_LOOSE, PREFIXED, STRICT_V4
-from harness.history.native import compiled, integer
+from harness.history.native import compiled, integer, prefetch
 from harness.history.records import NO_RULE, RULE_NAMES, EventBatch, ResolvedIds
 from harness.history.replay_legacy import IS_STORED, replay_legacy
 from harness.history.replay_model import Came, Replay
@@ -29,6 +29,7 @@ from harness.history.replay_simplified import IS_DEVICE, IS_USER, replay_simplif
 from harness.identity.settings import IdentitySettings
 
 _CHUNK: Final = 1 << 17
+_SOON: Final = 16
 _FORMS: Final = {"strict_v4": STRICT_V4, "compat": COMPAT, "php_loose": PHP_LOOSE}
 _LINK: Final = RULE_NAMES.index("simplified.link")
 _LEGACY_ALIAS: Final = RULE_NAMES.index("legacy.alias")
@@ -60,17 +61,17 @@ class OriginalReplay(Replay):
     def known(self) -> NDArray[np.uint32]:
         """Return the codes of all ids in clusters, in order of first appearance."""
         self._grow()
-        codes = np.flatnonzero(self._number).astype(np.uint32)
-        ordered = np.empty(len(codes), np.uint32)
-        ordered[self._number[codes] - 1] = codes
+        ordered = np.empty(int(self._counter[0]), np.uint32)
+        _in_order(self._number, ordered)
         return ordered
 
     def roots(self) -> NDArray[np.uint32]:
         """Return for every code the root of its cluster; 0 for what is no id of the model."""
         self._grow()
-        root = np.zeros(len(self._above), np.uint32)
-        _roots(self._above, self._number, root)
-        return root
+        if self._tops is None or len(self._tops) < len(self._above):
+            self._tops = np.zeros(len(self._above), np.uint32)
+            _roots(self._above, self._number, self._tops)
+        return self._tops
 
     def sizes(self) -> NDArray[np.int32]:
         """Return for every code that is a root the size of its cluster."""
@@ -80,7 +81,9 @@ class OriginalReplay(Replay):
     def settled(self) -> NDArray[np.uint32]:
         """Return the root of each code; for what is no id of the model the code itself."""
         root = self.roots()
-        return np.where(root == 0, np.arange(len(root), dtype=np.uint32), root)
+        found = np.empty(len(root), np.uint32)
+        _through(root, root, found)
+        return found
 
     def canonical(self) -> NDArray[np.uint32]:
         """Return the canonical id of each code, picked by the policy of the settings."""
@@ -89,19 +92,24 @@ class OriginalReplay(Replay):
         picked = canonical_of(
             root, self._number, (self._flags & IDENTIFIED) != 0, self.sizes(), self.settings, heap, place
         )
-        found: NDArray[np.uint32] = np.where(root == 0, np.arange(len(root), dtype=np.uint32), picked[root])
+        found = np.empty(len(root), np.uint32)
+        _through(root, picked, found)
         return found
 
     def picked(self, members: Mapping[int, NDArray[np.uint32]]) -> dict[int, int]:
         """Return the canonical ids of a few clusters, picked by the policy of the settings."""
-        root = np.zeros(len(self._number), np.uint32)
-        for codes in members.values():
-            root[codes] = codes[0]
+        keys = list(members)
+        codes = np.concatenate([np.zeros(1, np.uint32), *(members[key] for key in keys)])
+        size = np.array([len(members[key]) for key in keys], np.int32)
+        first = 1 + np.cumsum(size) - size
+        root = np.zeros(len(codes), np.uint32)
+        root[1:] = np.repeat(first, size)
+        sizes = np.zeros(len(codes), np.int32)
+        sizes[first] = size
         heap, place = self.ids.raw()
-        size = np.bincount(root, minlength=len(root)).astype(np.int32)
-        identified = (self._flags & IDENTIFIED) != 0
-        found = canonical_of(root, self._number, identified, size, self.settings, heap, place)
-        return {key: int(found[codes[0]]) for key, codes in members.items()}
+        identified = (self._flags[codes] & IDENTIFIED) != 0
+        found = canonical_of(root, self._number[codes], identified, sizes, self.settings, heap, place[codes])
+        return {key: int(codes[found[at]]) for key, at in zip(keys, first, strict=True)}
 
     def resolved(self) -> ResolvedIds:
         """Return who every id is; `rule` and `event_index` are those that made it one user with its canonical id."""
@@ -142,6 +150,7 @@ class OriginalReplay(Replay):
         if self.settings.device_prefix_equivalent:
             self._map_prefixed()
             self._grow()
+        self._tops = None
         return replay_original(
             batch.first_index,
             admitted.status,
@@ -329,6 +338,23 @@ def replay(id_merge: IdMerge, ids: Dictionary, settings: IdentitySettings | None
         "legacy": LegacyReplay,
     }
     return kinds[id_merge](ids, settings)
+
+
+@compiled
+def _in_order(number: Any, ordered: Any) -> None:
+    for code in range(len(number)):
+        if number[code] != 0:
+            ordered[number[code] - 1] = code
+
+
+@compiled
+def _through(root: Any, names: Any, found: Any) -> None:
+    """Find what each root is named, for all codes; what has no root is named by its own code."""
+    at = names.ctypes.data
+    for code in range(len(root)):
+        if code + _SOON < len(root):
+            prefetch(at + 4 * integer(root[code + _SOON]))
+        found[code] = code if root[code] == 0 else names[root[code]]
 
 
 @compiled

@@ -90,8 +90,19 @@ def replay_original(  # noqa: C901
             if kind[row + _AHEAD] != 0:
                 prefetch(above_at + 4 * soon)
                 prefetch(flags_at + soon)
-                prefetch(marks_at + soon)
                 prefetch(tries_at + soon)
+                other = integer(anonymous[row + _AHEAD])
+                prefetch(numbers_at + 4 * other)
+                prefetch(above_at + 4 * other)
+                prefetch(flags_at + other)
+                prefetch(marks_at + other)
+                prefetch(tries_at + other)
+            nearer = row + (_AHEAD >> 1)
+            if kind[nearer] != 0:
+                top = integer(above[distinct[nearer]])
+                if top > 0:
+                    prefetch(above_at + 4 * top)
+                    prefetch(flags_at + top)
         if status[row] != 0:
             continue
         sent = integer(distinct[row])
