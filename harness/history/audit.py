@@ -214,8 +214,9 @@ class SystemView:
             columns.append(batch.user_id)
         if batch.kind.any():
             columns += [batch.identified_id, batch.anonymous_id, batch.alias, batch.merge_ids]
+        found = np.empty(max(len(codes) for codes in columns), np.uint32)
         for codes in columns:
-            listed = codes[ids.marks[codes] & DISALLOWED != 0]
+            listed = found[: _find_listed(codes, ids.marks, found)]
             if len(listed):
                 for code, count in zip(*np.unique(listed, return_counts=True), strict=True):
                     self._listed[ids.text(int(code))] += int(count)
@@ -330,9 +331,23 @@ class SystemView:
 
 @compiled
 def _tally(status: Any, kind: Any, stored: Any, events_of: Any) -> None:
+    events_at = events_of.ctypes.data
     for row in range(len(status)):
+        if row + _SOON < len(status):
+            prefetch(events_at + 4 * integer(stored[row + _SOON]))
         if status[row] == 0 and kind[row] == 0:
             events_of[stored[row]] += np.uint32(1)
+
+
+@compiled
+def _find_listed(codes: Any, marks: Any, found: Any) -> int:
+    """Find the ids that are on the list of disallowed ones; return how many."""
+    count = 0
+    for at in range(len(codes)):
+        if marks[codes[at]] & DISALLOWED:
+            found[count] = codes[at]
+            count += 1
+    return count
 
 
 @compiled

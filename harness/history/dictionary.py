@@ -116,7 +116,8 @@ class Dictionary:
         codes = np.empty(len(spans.start), np.uint32)
         added = np.zeros(len(spans.start), np.bool_)
         self._enter(spans, PREFIX_WHERE_MISSING if strip_prefix else PREFIX_ALWAYS, codes, added)
-        return codes, added & ((self._marks[codes] & REST_DISALLOWED) != 0)
+        _keep_listed(codes, self._marks, added)
+        return codes, added
 
     def codes(self, texts: Sequence[str]) -> NDArray[np.uint32]:
         """Return the codes of texts; new ones are entered."""
@@ -327,6 +328,14 @@ def _mark(heap: int, place: Any, marks: Any, first: int, last: int) -> None:
     for code in range(first, last):
         record = heap + place[code]
         marks[code] = marks_of(record + 8, integer(word(record) & _LENGTH))
+
+
+@compiled
+def _keep_listed(codes: Any, marks: Any, added: Any) -> None:
+    """Keep of the ids that `$device:` was put in front of those that are on the list of disallowed ones without it."""
+    for row in range(len(codes)):
+        if added[row] and marks[codes[row]] & REST_DISALLOWED == 0:
+            added[row] = False
 
 
 @compiled

@@ -7,37 +7,26 @@ each of them in memory: equal events always lie in one part. A large history put
 
 from __future__ import annotations
 
+import io
+import os
+import queue
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.native import (
-    address_of,
-    compiled,
-    hash_of,
-    integer,
-    put_word,
-    put_words,
-    same_words,
-    unsigned,
-    word,
-)
+from harness.history.duplicates_loops import AHEAD, PARTS, count_marked, list_marked, mark, measure, write
+from harness.history.native import address_of
 from harness.history.records import EMPTY, EventBatch
 from harness.ingestion.limits import DAY_MS
 from harness.ingestion.settings import IngestionSettings
 from harness.problems import InputError, OutsideError, Problem
 
-PARTS: Final = 64
 _IN_MEMORY_BYTES: Final = 256 << 20
-_HEADER: Final = 32
-_PART_SHIFT: Final = np.uint64(58)
-_S32: Final = np.uint64(32)
-_LOWER: Final = np.uint64(0xFFFFFFFF)
-_ONE: Final = np.uint64(1)
-_ZERO: Final = np.uint64(0)
+_AT_A_TIME_BYTES: Final = 512 << 20
 
 
 class Repeats(NamedTuple):
@@ -53,6 +42,21 @@ class Repeats(NamedTuple):
     number: int
     of_id: NDArray[np.uint32]
     cells: NDArray[np.uint64]
+
+
+class _Scratch(NamedTuple):
+    """Room to look through one part: its records, and the table of what came so far."""
+
+    records: NDArray[np.uint8]
+    table: NDArray[np.uint64]
+
+
+class _Marked(NamedTuple):
+    """The events of a part that came again: what each is stored under, its person, whether it is an ordinary event."""
+
+    stored: NDArray[np.uint32]
+    truth: NDArray[np.uint32]
+    ordinary: NDArray[np.bool_]
 
 
 class Repetitions:
@@ -75,8 +79,10 @@ class Repetitions:
         self._most = in_memory_bytes
         self._kept: list[list[NDArray[np.uint8]]] = [[] for _ in range(PARTS)]
         self._bytes = 0
+        self._sizes = [0] * PARTS
+        self._rows = [0] * PARTS
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._files: list[IO[bytes]] = []
+        self._files: list[io.BufferedRandom] = []
 
     def add(
         self,
@@ -98,15 +104,15 @@ class Repetitions:
             received: what it carried or implied.
         """
         part = np.empty(batch.size, np.uint8)
-        sizes = np.zeros(PARTS, np.int64)
+        sizes, rows = np.zeros(PARTS, np.int64), np.zeros(PARTS, np.int64)
         data = address_of(batch.insert_data)
-        _measure(status, insert_form, data, batch.insert_start, batch.insert_length, part, sizes)
+        measure(status, insert_form, data, batch.insert_start, batch.insert_length, part, sizes, rows)
         edges = np.zeros(PARTS + 1, np.int64)
         np.cumsum(sizes, out=edges[1:])
         if not edges[-1]:
             return
         records = np.empty(int(edges[-1]), np.uint8)
-        _write(
+        write(
             part,
             batch.kind,
             time_ms,
@@ -121,6 +127,8 @@ class Repetitions:
             edges[:-1].copy(),
         )
         for number in np.flatnonzero(sizes):
+            self._rows[number] += int(rows[number])
+            self._sizes[number] += int(sizes[number])
             self._keep(int(number), records[edges[number] : edges[number + 1]])
 
     def find(self, user_of: NDArray[np.uint32], codes: int, now_ms: int) -> Repeats:
@@ -131,31 +139,51 @@ class Repetitions:
             codes: how many codes there are.
             now_ms: Mixpanel's clock, which stands for `TIME_FAR` and every later time.
         """
+        workers, largest = self._workers()
+        slots = _slots(max(self._rows))
+        idle: queue.SimpleQueue[_Scratch] = queue.SimpleQueue()
+        for _ in range(workers):
+            idle.put(_Scratch(np.empty(largest, np.uint8), np.empty(slots, np.uint64)))
+
+        def look(number: int) -> _Marked:
+            scratch = idle.get()
+            try:
+                return self._look(number, user_of, now_ms, scratch)
+            finally:
+                idle.put(scratch)
+
         of_id = np.zeros(codes, np.uint32)
         cells: list[NDArray[np.uint64]] = []
         count = 0
-        for number in range(PARTS):
-            records = self._part(number)
-            rows = _count(address_of(records), len(records))
-            if rows < 2:
-                continue
-            columns = _Columns.of(records, rows)
-            # A clock that was taken from the newest event lies on a whole millisecond, below that event itself.
-            time_ms = np.minimum(columns.time, now_ms)
-            owner = columns.received if self._raw else user_of[columns.stored]
-            repeated = np.zeros(rows, np.bool_)
-            name, length, text = columns.name, columns.length, columns.text
-            slots = max(1024, 1 << (2 * rows - 1).bit_length())
-            for times in (time_ms, time_ms // DAY_MS) if self._by_day else (time_ms,):
-                table, tags = np.zeros(slots, np.uint32), np.zeros(slots, np.uint32)
-                _find(times, owner, name, length, text, table, tags, repeated)
-            count += int(np.count_nonzero(repeated))
-            ordinary = columns.ordinary != 0
-            np.add.at(of_id, columns.stored[repeated & ordinary], 1)
-            labelled = repeated & (ordinary | (columns.stored > EMPTY)) & (columns.truth != 0)
-            if labelled.any():
-                cells.append(cells_of(columns.stored[labelled], columns.truth[labelled]))
+        with ThreadPoolExecutor(workers) as pool:
+            for found in pool.map(look, [number for number in range(PARTS) if self._rows[number] > 1]):
+                count += len(found.stored)
+                np.add.at(of_id, found.stored[found.ordinary], 1)
+                labelled = (found.ordinary | (found.stored > EMPTY)) & (found.truth != 0)
+                if labelled.any():
+                    cells.append(cells_of(found.stored[labelled], found.truth[labelled]))
         return Repeats(count, of_id, np.concatenate([np.empty(0, np.uint64), *cells]))
+
+    def _workers(self) -> tuple[int, int]:
+        """Return how many parts are looked through at a time, and how many bytes each of them needs room for."""
+        if not self._files:
+            return os.cpu_count() or 1, 0
+        largest = max(self._sizes)
+        return max(1, min(os.cpu_count() or 1, _AT_A_TIME_BYTES // max(1, largest))), largest
+
+    def _look(self, number: int, user_of: NDArray[np.uint32], now_ms: int, scratch: _Scratch) -> _Marked:
+        records = self._part(number, scratch.records)
+        size = len(records)
+        table = scratch.table[: _slots(self._rows[number])]
+        places, hashes = np.empty(AHEAD, np.int64), np.empty(AHEAD, np.uint64)
+        # A clock that was taken from the newest event lies on a whole millisecond, below that event itself.
+        for unit_ms in (1, DAY_MS) if self._by_day else (1,):
+            table[:] = 0
+            mark(address_of(records), size, user_of, self._raw, now_ms, unit_ms, table, places, hashes)
+        count = count_marked(address_of(records), size)
+        found = _Marked(np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.bool_))
+        list_marked(address_of(records), size, *found)
+        return found
 
     def close(self) -> None:
         """Remove what is on disk."""
@@ -187,36 +215,18 @@ class Repetitions:
                 file.write(records.data)
             self._kept[number] = []
 
-    def _part(self, number: int) -> NDArray[np.uint8]:
+    def _part(self, number: int, room: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if not self._files:
             kept, self._kept[number] = self._kept[number], []
             return np.concatenate([np.empty(0, np.uint8), *kept])
+        part = room[: self._sizes[number]]
         try:
             self._files[number].seek(0)
-            return np.frombuffer(self._files[number].read(), np.uint8)
+            read = self._files[number].readinto(part.data)
         except OSError as error:
             raise _disk(error) from None
-
-
-class _Columns(NamedTuple):
-    """The records of a part in columns; `text` is the address of each `$insert_id`, of `length` bytes."""
-
-    time: NDArray[np.int64]
-    stored: NDArray[np.uint32]
-    received: NDArray[np.uint32]
-    name: NDArray[np.uint32]
-    length: NDArray[np.uint32]
-    ordinary: NDArray[np.uint32]
-    truth: NDArray[np.uint32]
-    text: NDArray[np.int64]
-
-    @staticmethod
-    def of(records: NDArray[np.uint8], rows: int) -> _Columns:
-        stored, received, name, length, ordinary, truth = (np.empty(rows, np.uint32) for _ in range(6))
-        time, text = np.empty(rows, np.int64), np.empty(rows, np.int64)
-        columns = _Columns(time, stored, received, name, length, ordinary, truth, text)
-        _spread(address_of(records), *columns)
-        return columns
+        assert read == len(part), "what was put aside is gone"
+        return part
 
 
 def cells_of(stored: NDArray[np.uint32], truth: NDArray[np.uint32]) -> NDArray[np.uint64]:
@@ -224,115 +234,12 @@ def cells_of(stored: NDArray[np.uint32], truth: NDArray[np.uint32]) -> NDArray[n
     return (stored.astype(np.uint64) << np.uint64(32)) | truth.astype(np.uint64)
 
 
+def _slots(rows: int) -> int:
+    return max(1024, 1 << (2 * rows - 1).bit_length())
+
+
 def _disk(error: OSError) -> OutsideError:
     where = tempfile.gettempdir()
     return OutsideError(
         f"{where}: {error.strerror or error}. Looking for duplicates needs some room there; TMPDIR names another place."
     )
-
-
-@compiled
-def _measure(status: Any, insert_form: Any, data: int, start: Any, length: Any, part: Any, sizes: Any) -> None:
-    """Find the part of each event, and how many bytes its record adds to it."""
-    for row in range(len(status)):
-        if status[row] != 0 or insert_form[row] == 0:
-            part[row] = PARTS
-            continue
-        size = integer(length[row])
-        number = integer(hash_of(data + start[row], size, False) >> _PART_SHIFT)  # noqa: FBT003
-        part[row] = number
-        sizes[number] += _HEADER + ((size + 7) >> 3 << 3)
-
-
-@compiled
-def _write(
-    part: Any,
-    kind: Any,
-    time_ms: Any,
-    stored: Any,
-    received: Any,
-    name: Any,
-    truth: Any,
-    data: int,
-    start: Any,
-    length: Any,
-    records: int,
-    edges: Any,
-) -> None:
-    """Write a record for each event, those of a part one after the other, in order of arrival.
-
-    A record has the time, what it is stored under and what it carried, its name and the length of its `$insert_id`, its
-    person and whether it is an ordinary event, and then the `$insert_id`.
-    """
-    for row in range(len(part)):
-        number = part[row]
-        if number == PARTS:
-            continue
-        size = integer(length[row])
-        place = records + edges[number]
-        # No id and an empty one are the same nobody.
-        sent = max(integer(received[row]), 1)
-        put_word(place, unsigned(time_ms[row]))
-        put_word(place + 8, unsigned(stored[row]) | (unsigned(sent) << _S32))
-        put_word(place + 16, unsigned(name[row]) | (unsigned(size) << _S32))
-        put_word(place + 24, unsigned(truth[row]) | (unsigned(1 if kind[row] == 0 else 0) << _S32))
-        put_words(data + start[row], size, place + _HEADER)
-        edges[number] += _HEADER + ((size + 7) >> 3 << 3)
-
-
-@compiled
-def _count(records: int, size: int) -> int:
-    rows = 0
-    at = 0
-    while at < size:
-        at += _HEADER + ((integer(word(records + at + 16) >> _S32) + 7) >> 3 << 3)
-        rows += 1
-    return rows
-
-
-@compiled
-def _spread(
-    records: int, time: Any, stored: Any, received: Any, name: Any, length: Any, ordinary: Any, truth: Any, text: Any
-) -> None:
-    at = records
-    for row in range(len(time)):
-        time[row] = integer(word(at))
-        stored[row] = word(at + 8) & _LOWER
-        received[row] = word(at + 8) >> _S32
-        name[row] = word(at + 16) & _LOWER
-        size = integer(word(at + 16) >> _S32)
-        length[row] = size
-        truth[row] = word(at + 24) & _LOWER
-        ordinary[row] = word(at + 24) >> _S32
-        text[row] = at + _HEADER
-        at += _HEADER + ((size + 7) >> 3 << 3)
-
-
-@compiled
-def _find(
-    time_ms: Any, owner: Any, name: Any, length: Any, text: Any, table: Any, tags: Any, repeated: Any
-) -> None:
-    """Mark every row whose like comes again: the table holds the last row of each kind so far."""
-    mask = unsigned(len(table) - 1)
-    for row in range(len(owner)):
-        size = integer(length[row])
-        value = hash_of(text[row], size, False)  # noqa: FBT003
-        value ^= (unsigned(time_ms[row]) + unsigned(owner[row])) * unsigned(0x9E3779B97F4A7C15)
-        value ^= value >> unsigned(29)
-        tag = np.uint32(value >> unsigned(32))
-        probe = value & mask
-        while table[probe] != 0:
-            other = integer(table[probe]) - 1
-            if (
-                tags[probe] == tag
-                and time_ms[other] == time_ms[row]
-                and owner[other] == owner[row]
-                and name[other] == name[row]
-                and length[other] == length[row]
-                and same_words(text[row], size, text[other])
-            ):
-                repeated[other] = True
-                break
-            probe = (probe + _ONE) & mask
-        table[probe] = row + 1
-        tags[probe] = tag

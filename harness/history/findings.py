@@ -56,9 +56,8 @@ class Findings(NamedTuple):
             near: from how many ids on a cluster is near the limit; 0 for no limit.
             listed: events by disallowed id.
         """
-        largest = np.flatnonzero(size_of > 1)
-        largest = largest[np.argsort(-size_of[largest], kind="stable")][:MOST_SAMPLES].astype(np.uint32)
-        by_known = self.mixed[np.argsort(-self.known_in_cluster[self.mixed], kind="stable")][:MOST_SAMPLES]
+        largest = _largest(np.flatnonzero(size_of > 1).astype(np.uint32), size_of)
+        by_known = _largest(self.mixed, self.known_in_cluster)
         wanted = np.unique(np.concatenate([largest, by_known]))
         members = _members(wanted, user_of, known)
         canonical = replay.picked({int(key): members[int(key)] for key in wanted})
@@ -89,6 +88,14 @@ class Findings(NamedTuple):
                 for text, count in sorted(listed.items(), key=lambda item: (-item[1], item[0]))[:MOST_SAMPLES]
             ),
         }
+
+
+def _largest(codes: NDArray[np.uint32], size: NDArray[np.int32]) -> NDArray[np.uint32]:
+    """Return the few codes with the largest sizes, the lowest code first among equal ones."""
+    if len(codes) > MOST_SAMPLES:
+        least = np.partition(size[codes], -MOST_SAMPLES)[-MOST_SAMPLES]
+        codes = codes[size[codes] >= least]
+    return codes[np.argsort(-size[codes], kind="stable")][:MOST_SAMPLES]
 
 
 def _members(

@@ -7,7 +7,7 @@ hundred million ids.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 

@@ -28,6 +28,8 @@ _S32: Final = np.uint64(32)
 PREFIX_WORD: Final = np.frombuffer(b"$device:", np.uint64)[0]
 """`$device:` as one number; it is 8 bytes long."""
 
+_OPTIONS: Final[dict[str, Any]] = {"cache": True, "nogil": True, "boundscheck": False, "_nrt": False}
+
 
 def forget_stale_loops(folder: Path) -> None:
     """Remove compiled loops of other sources than those that are there now.
@@ -60,7 +62,7 @@ def compiled(function: Function) -> Function:
     It makes no array: whoever calls it brings those to work in. numba then counts no references to arrays, which it
     does one by one and atomically wherever a loop hands one to a function.
     """
-    made: Any = njit(cache=True, nogil=True, boundscheck=False, _nrt=False)(function)
+    made: Any = njit(**_OPTIONS)(function)
     return cast("Function", made)
 
 

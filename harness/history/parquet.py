@@ -22,7 +22,8 @@ from harness.history import scan as at
 from harness.history.dictionary import Spans, spans_of
 from harness.history.files import HistoryFile, unreadable
 from harness.history.lines import LineReading, read_block
-from harness.history.records import TIME_FAR, TIME_MISSING, TIME_WRONG, BrokenLine, Form
+from harness.history.reader_loops import instants, place_texts
+from harness.history.records import TIME_MISSING, TIME_WRONG, BrokenLine, Form
 from harness.history.rough import Coded, Merges, Rough, Texts
 from harness.ingestion.limits import EARLIEST_MS
 from harness.jsontext import dump, parse
@@ -45,7 +46,6 @@ _TEXT_FIELDS: Final = {
 _OTHER_FIELDS: Final = ("time", "$distinct_ids", "$ignore")
 _FEW: Final = ("event",)
 _MOST_BROKEN: Final = 100
-_FAR: Final = 1e15
 _STREAMED: Final[dict[str, Any]] = {"buffer_size": 1 << 20, "pre_buffer": False}
 
 
@@ -220,18 +220,9 @@ class _Columns:
             self._wrong("time", array, done, "a number or a timestamp")
         if not pa.types.is_floating(kind):
             array = array.cast(pa.float64(), safe=False)
-        sent = array.fill_null(0.0).to_numpy(zero_copy_only=False).astype(np.float64)[there]
-        below = sent < self.reading.seconds_below
-        exact = np.where(below, sent * 1000.0, sent)
-        with np.errstate(invalid="ignore"):
-            whole = np.where(below, np.rint(exact), np.floor(exact))
-            usable = (sent > -_FAR) & (sent < _FAR)
-            good = usable & (sent > 0) & (whole >= EARLIEST_MS)
-        found_ms = np.full(len(sent), TIME_WRONG, np.int64)
-        found_ms[good] = whole[good].astype(np.int64)
-        found_ms[(sent >= _FAR) & np.isfinite(sent)] = TIME_FAR
-        time_ms[there] = found_ms
-        return time_ms, float(exact[usable].max()) if usable.any() else float("-inf")
+        sent = array.fill_null(0.0) if array.null_count else array
+        numbers = sent.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+        return time_ms, instants(numbers, there, self.reading.seconds_below, time_ms)
 
     def _merges(self, array: Any, names: Texts | None, done: int) -> Merges:
         if array is None or names is None or array.null_count == len(array):
@@ -281,18 +272,25 @@ def _spans(array: Any) -> Spans:
     _, offsets_buffer, data_buffer = array.buffers()
     rows = len(array)
     offsets = np.frombuffer(offsets_buffer, np.int64 if wide else np.int32)[array.offset : array.offset + rows + 1]
-    length = np.diff(offsets).astype(np.int32)
-    if array.null_count:
-        length[_is_null(array)] = -1
+    start, length = np.empty(rows, np.int64), np.empty(rows, np.int32)
+    place_texts(offsets, _is_null(array), start, length)
     data = (
         np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else np.zeros(8, np.uint8)
     )
-    return Spans(data, offsets[:-1].astype(np.int64), length)
+    return Spans(data, start, length)
 
 
 def _is_null(array: Any) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = array.is_null().to_numpy(zero_copy_only=False)
-    return found
+    if array.null_count == 0:
+        return np.zeros(len(array), np.bool_)
+    valid = None if pa.types.is_null(array.type) else array.buffers()[0]
+    if valid is None:
+        found: NDArray[np.bool_] = array.is_null().to_numpy(zero_copy_only=False)
+        return found
+    first, begin = divmod(array.offset, 8)
+    last = (array.offset + len(array) + 7) // 8
+    bits = np.unpackbits(np.frombuffer(valid, np.uint8)[first:last], bitorder="little")
+    return np.equal(bits[begin : begin + len(array)], 0)
 
 
 def _is_true(array: Any) -> NDArray[np.bool_]:

@@ -1,14 +1,15 @@
 """Reads a history once, from its first file to its last, as batches of events in columns of codes.
 
 A thread of its own reads ahead and glances through the bytes while the batch before is being worked on, and another
-looks ids up in the dictionary where nobody else does meanwhile. What is broken is counted and sampled, never fatal, unless `strict_lines` asks for it.
+looks ids up in the dictionary where nobody else does meanwhile. What is broken is counted and sampled, never fatal,
+unless `strict_lines` asks for it.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -20,18 +21,15 @@ from harness.history import scan as at
 from harness.history.dictionary import Dictionary, Spans
 from harness.history.files import HistoryFile, files_of
 from harness.history.lines import LineReading, read_lines
-from harness.history.marks import is_listed
-from harness.history.native import address_of, byte, compiled
+from harness.history.native import address_of
+from harness.history.reader_loops import judge_inserts, named, repeated_ids, taken
 from harness.history.records import ABSENT, BrokenLine, EventBatch, Form, Kind
 from harness.history.rough import Coded, Rough, Texts
-from harness.ingestion.limits import INSERT_ID_BYTES, TEXT_CHARACTERS
+from harness.ingestion.limits import TEXT_CHARACTERS
 from harness.problems import InputError, Problem
 
 MOST_BROKEN_KEPT: Final = 100
 _AHEAD: Final = 2
-_GOOD_LETTERS: Final = np.array([code < 128 and (chr(code).isalnum() or code == 45) for code in range(256)], np.bool_)
-"""Which bytes an `$insert_id` may have: letters and digits of ASCII, and the hyphen."""
-
 Item = TypeVar("Item")
 
 _KINDS: Final = {"$identify": Kind.IDENTIFY, "$create_alias": Kind.ALIAS, "$merge": Kind.MERGE}
@@ -180,13 +178,12 @@ class HistoryReader:
             first = rough.broken[0]
             raise InputError([Problem(first.file, first.line, "", first.why, "Without --strict-lines it is counted.")])
         columns = rough.columns
-        name = _codes(self.names, columns.get(at.EVENT), size)
+        sent = _codes(self.names, columns.get(at.EVENT), size)
         self._know_names()
-        nameless = self._nameless[name] & (form != Form.BROKEN)
-        if nameless.any():
-            form[nameless] = Form.BROKEN
-        kind = self._kinds[name]
-        name = self._shown[name]
+        if self._nameless.any():
+            form[self._nameless[sent]] = Form.BROKEN
+        kind, name = np.empty(size, np.uint8), np.empty(size, np.uint32)
+        named(sent, self._kinds, self._shown, kind, name)
         kind[form == Form.BROKEN] = Kind.ORDINARY
         self._count(rough, form)
         verbs = np.flatnonzero(kind)
@@ -196,11 +193,12 @@ class HistoryReader:
             devices, disallowed = np.zeros(size, np.uint32), np.zeros(size, np.bool_)
         else:
             devices, disallowed = self._devices(device)
+        users = _codes(self.ids, columns.get(at.USER_ID) if self.reading.devices else None, size)
         insert = _spread(columns.get(at.INSERT_ID)) if self.reading.inserts else None
         if insert is None:
             insert = Spans(np.zeros(8, np.uint8), np.zeros(size, np.int64), np.full(size, -1, np.int32))
         insert_form = np.empty(size, np.uint8)
-        _judge_inserts(address_of(insert.data), insert.start, insert.length, insert_form)
+        judge_inserts(address_of(insert.data), insert.start, insert.length, insert_form)
         first_index = self.rows
         self.rows += size
         return EventBatch(
@@ -212,10 +210,10 @@ class HistoryReader:
             kind=kind,
             name=name,
             time_ms=rough.time_ms,
-            distinct_id=_codes(self.ids, columns.get(at.DISTINCT_ID), size),
+            distinct_id=self._distinct_ids(columns, size, devices, users),
             device_id=devices,
             device_disallowed=disallowed,
-            user_id=_codes(self.ids, columns.get(at.USER_ID) if self.reading.devices else None, size),
+            user_id=users,
             identified_id=_some_codes(self.ids, columns.get(at.IDENTIFIED_ID), size, verbs),
             anonymous_id=_some_codes(self.ids, anonymous, size, verbs),
             alias=_some_codes(self.ids, columns.get(at.ALIAS), size, verbs),
@@ -236,6 +234,37 @@ class HistoryReader:
             return self.ids.encode_devices(device, strip_prefix=strip)
         codes, listed = self.ids.encode_devices(device.values, strip_prefix=strip)
         return _take(codes, device.places, np.uint32(ABSENT)), _take(listed, device.places, np.bool_())
+
+    def _distinct_ids(
+        self, columns: Mapping[int, Texts], size: int, devices: NDArray[np.uint32], users: NDArray[np.uint32]
+    ) -> NDArray[np.uint32]:
+        """Return the codes of distinct_ids; where they repeat the event's own user or device, none is looked up."""
+        texts = columns.get(at.DISTINCT_ID)
+        user = columns.get(at.USER_ID) if self.reading.devices else None
+        device = columns.get(at.DEVICE_ID) if self.reading.devices else None
+        if not (isinstance(texts, Spans) and (isinstance(user, Spans) or isinstance(device, Spans))):
+            return _codes(self.ids, texts, size)
+        users_sent = user if isinstance(user, Spans) else _NO_TEXTS
+        devices_sent = device if isinstance(device, Spans) else _NO_TEXTS
+        codes, other = np.empty(size, np.uint32), np.empty(size, np.int64)
+        count = repeated_ids(
+            address_of(texts.data),
+            texts.start,
+            texts.length,
+            address_of(users_sent.data),
+            users_sent.start,
+            users_sent.length,
+            users,
+            address_of(devices_sent.data),
+            devices_sent.start,
+            devices_sent.length,
+            devices,
+            codes,
+            other,
+        )
+        rows = other[:count]
+        codes[rows] = self.ids.encode(Spans(texts.data, texts.start[rows], texts.length[rows]))
+        return codes
 
     def _count(self, rough: Rough, form: NDArray[np.uint8]) -> None:
         count = int(np.count_nonzero(form == Form.BROKEN))
@@ -269,6 +298,7 @@ class HistoryReader:
 
 
 _NAMELESS: Final = "'event' must not be missing or blank"
+_NO_TEXTS: Final = Spans(np.zeros(8, np.uint8), np.empty(0, np.int64), np.empty(0, np.int32))
 
 
 def _codes(dictionary: Dictionary, texts: Texts | None, size: int) -> NDArray[np.uint32]:
@@ -294,11 +324,8 @@ def _some_codes(dictionary: Dictionary, texts: Texts | None, size: int, rows: ND
 def _take(values: NDArray[Any], places: NDArray[np.int64], missing: Any) -> NDArray[Any]:
     if not len(values):
         return np.full(len(places), missing)
-    absent = places < 0
-    if not absent.any():
-        return values[places]
-    found = values[np.where(absent, 0, places)]
-    found[absent] = missing
+    found = np.empty(len(places), values.dtype)
+    taken(values, places, missing, found)
     return found
 
 
@@ -324,29 +351,6 @@ def _or_else(first: Texts | None, second: Texts | None) -> Texts | None:
     empty = a.length <= 0
     length = np.where(empty, b.length, a.length).astype(np.int32)
     return Spans(data, np.where(empty, b.start + shift, a.start), length)
-
-
-@compiled
-def _judge_inserts(data: int, start: Any, length: Any, form: Any) -> None:
-    for row in range(len(start)):
-        size = length[row]
-        if size <= 0:
-            form[row] = 0
-            continue
-        if size > INSERT_ID_BYTES:
-            form[row] = 2
-            continue
-        good = True
-        at_row = data + start[row]
-        for step in range(size):
-            letter = byte(at_row + step)
-            if not _GOOD_LETTERS[letter]:
-                good = False
-                break
-        if not good:
-            form[row] = 2
-        else:
-            form[row] = 2 if is_listed(at_row, size) else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from harness.history.attempts import AS_USER, BARE, JOINED, SENT_AS_USER, SHARED, TRIED, attempted, looked_at
-from harness.history.native import compiled, integer
+from harness.history.native import compiled, integer, prefetch
 from harness.history.records import RULE_NAMES
 
 IS_DEVICE: Final = 1
@@ -20,6 +20,7 @@ _OF_ANOTHER: Final = RULE_NAMES.index("simplified.device_of_another")
 _IS_DEVICE_ID: Final = RULE_NAMES.index("simplified.user_id_is_device")
 _VERB: Final = RULE_NAMES.index("simplified.verb")
 _PREFIXED: Final = 2
+_AHEAD: Final = 16
 
 
 @compiled
@@ -54,7 +55,19 @@ def replay_simplified(  # noqa: C901
     """
     merge = 0
     count = 0
-    for row in range(len(status)):
+    owner_at, flags_at = owner.ctypes.data, flags.ctypes.data
+    marks_at, tries_at = marks.ctypes.data, tries.ctypes.data
+    rows = len(status)
+    for row in range(rows):
+        if row + _AHEAD < rows:
+            soon = integer(device[row + _AHEAD])
+            prefetch(owner_at + 4 * soon)
+            prefetch(flags_at + soon)
+            prefetch(tries_at + soon)
+            soon = integer(user[row + _AHEAD])
+            prefetch(flags_at + soon)
+            prefetch(marks_at + soon)
+            prefetch(tries_at + soon)
         if status[row] != 0:
             continue
         sent = integer(distinct[row])

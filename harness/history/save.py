@@ -48,7 +48,6 @@ def save_resolved(path: Path, ids: Dictionary, resolved: ResolvedIds) -> None:
         InputError: when nothing can be written there.
         OutsideError: when the disk is full or fails; what was there before is still there.
     """
-
     known_at = np.empty(len(ids), np.uint32)
 
     def table(first: int) -> pa.RecordBatch:

@@ -123,6 +123,9 @@ def run(
     work: str, source: Path, out: Path | None, system: str = "original", *, stored: bool = True
 ) -> tuple[float, int, int]:
     """Do some work in a process of its own; return its seconds, its peak of memory in bytes, and what it found."""
+    if out is not None:
+        # To replace a file makes some file systems write the new one to the disk at once, and to cut one off does not.
+        out.unlink(missing_ok=True)
     argument = json.dumps([str(source), str(out) if out else None, system, stored])
     code = _AROUND.format(work=work)
     done = subprocess.run([sys.executable, "-c", code, argument], capture_output=True, text=True, check=False)
