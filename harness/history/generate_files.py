@@ -150,7 +150,7 @@ class _Sink(Protocol):
 def _open(path: Path, ending: str, form: Form, truth: str) -> Iterator[_Sink]:
     if ending == ".parquet":
         schema = _schema(truth)
-        with pq.ParquetWriter(path, schema, compression="snappy", use_dictionary=_DICTIONARY) as parquet:
+        with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=_DICTIONARY) as parquet:
             yield _ParquetSink(parquet, schema)
         return
     with path.open("wb") as file:

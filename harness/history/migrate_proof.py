@@ -38,7 +38,11 @@ def prove(order: MigrateOrder, census: Census, plan: Plan, dictionary: Dictionar
     clock = max(census.now_ms, int(plan.time_ms.max(initial=0)))
     door = Door(order.target, order.settings, endpoint="import", strict=True, now_ms=clock)
     model = replay(order.target, dictionary, order.settings.identity)
-    reader = HistoryReader([str(file) for file in files], Reading(seconds_below=order.settings.ingestion.ms_threshold))
+    reading = Reading(
+        seconds_below=order.settings.ingestion.ms_threshold,
+        encode_ahead=not order.settings.identity.device_prefix_equivalent,
+    )
+    reader = HistoryReader([str(file) for file in files], reading)
     if files:
         reader.open()
     reader.ids = dictionary

@@ -56,7 +56,9 @@ class Source:
 
     def __init__(self, order: MigrateOrder) -> None:
         self._order = order
-        reading = Reading(stored=order.stored, seconds_below=_seconds_below(order), devices=False)
+        # The model enters ids of its own where `$device:` makes no difference; else nobody does meanwhile.
+        ahead = not order.settings.identity.device_prefix_equivalent
+        reading = Reading(stored=order.stored, seconds_below=_seconds_below(order), devices=False, encode_ahead=ahead)
         self._reader = HistoryReader(order.paths, reading)
         self._reader.open()
         self.files: list[HistoryFile] = self._reader.files
@@ -101,7 +103,9 @@ class Source:
 
     def stored(self) -> Iterator[tuple[EventBatch, Flags]]:
         """Read the history once more, and yield the batches with which of their events were stored."""
-        reading = Reading(stored=self._order.stored, seconds_below=_seconds_below(self._order), verbs=False)
+        reading = Reading(
+            stored=self._order.stored, seconds_below=_seconds_below(self._order), verbs=False, encode_ahead=True
+        )
         reader = HistoryReader([file.name for file in self.files], reading)
         reader.open()
         reader.ids = self.ids

@@ -46,6 +46,7 @@ _TEXT_FIELDS: Final = {
 _OTHER_FIELDS: Final = ("time", "$distinct_ids", "$ignore")
 _FEW: Final = ("event",)
 _MOST_BROKEN: Final = 100
+_MOST_CHUNKS: Final = 20_000
 _STREAMED: Final[dict[str, Any]] = {"buffer_size": 1 << 20, "pre_buffer": False}
 
 
@@ -79,6 +80,8 @@ def read_parquet(file: HistoryFile, reading: LineReading, wanted: frozenset[int]
         if reading.truth is not None:
             names[at.TRUTH] = reading.truth
         columns = _Columns(file, schema, reading, names)
+        empty = _empty_columns(parquet.metadata) - {"event"}
+        columns.chosen = [name for name in columns.chosen if name not in empty]
         done = 0
         try:
             for batch in parquet.iter_batches(ROWS_AT_ONCE, columns=columns.chosen, use_threads=True):
@@ -108,6 +111,21 @@ def _opened(file: HistoryFile) -> pq.ParquetFile:
             raise InputError([unreadable(file.name, error)]) from None
         message = f"is no whole Parquet file: {_first_line(error)}"
         raise InputError([Problem(file.name, None, "", message, "Write it again.")]) from None
+
+
+def _empty_columns(metadata: pq.FileMetaData) -> set[str]:
+    """Return the flat columns that hold nothing but nulls, as the file itself says of each of its row groups."""
+    if metadata.num_row_groups * metadata.num_columns > _MOST_CHUNKS:
+        return set()
+    found = {metadata.schema.column(place).path: place for place in range(metadata.num_columns)}
+    for group in range(metadata.num_row_groups):
+        chunks = metadata.row_group(group)
+        for name, place in list(found.items()):
+            chunk = chunks.column(place)
+            told = chunk.statistics if chunk.is_stats_set else None
+            if told is None or not told.has_null_count or told.null_count != chunk.num_values:
+                del found[name]
+    return set(found)
 
 
 def _first_line(error: Exception) -> str:

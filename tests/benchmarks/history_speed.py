@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -117,6 +118,7 @@ def write_edges(path: Path, count: int) -> None:
         writer = writer or pq.ParquetWriter(path, made.schema, use_dictionary=["event"])
         writer.write_table(made)
     writer.close()
+    os.sync()
 
 
 def run(
@@ -182,6 +184,7 @@ def measure_events(count: int, folder: Path) -> list[Row]:
 def _generate(path: Path, count: int, system: str) -> None:
     command = [sys.executable, "-m", "harness", "generate", str(path), "--events", str(count), "--id-merge", system]
     subprocess.run([*command, "--force"], check=True, capture_output=True)
+    os.sync()  # what was written goes to the disk before anything is measured, not while it is
 
 
 def measure() -> list[Row]:
