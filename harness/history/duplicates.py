@@ -103,10 +103,11 @@ class Repetitions:
             stored: what it is stored under.
             received: what it carried or implied.
         """
-        part = np.empty(batch.size, np.uint8)
+        part, form = np.empty(batch.size, np.uint8), np.empty(batch.size, np.uint8)
         sizes, rows = np.zeros(PARTS, np.int64), np.zeros(PARTS, np.int64)
         data = address_of(batch.insert_data)
-        measure(status, insert_form, data, batch.insert_start, batch.insert_length, part, sizes, rows)
+        starts, lengths = batch.insert_start, batch.insert_length
+        measure(status, insert_form, data, starts, lengths, self._raw, part, form, sizes, rows)
         edges = np.zeros(PARTS + 1, np.int64)
         np.cumsum(sizes, out=edges[1:])
         if not edges[-1]:
@@ -114,6 +115,8 @@ class Repetitions:
         records = np.empty(int(edges[-1]), np.uint8)
         write(
             part,
+            form,
+            self._raw,
             batch.kind,
             time_ms,
             stored,
@@ -121,8 +124,8 @@ class Repetitions:
             batch.name,
             batch.truth,
             data,
-            batch.insert_start,
-            batch.insert_length,
+            starts,
+            lengths,
             address_of(records),
             edges[:-1].copy(),
         )
@@ -180,9 +183,9 @@ class Repetitions:
         for unit_ms in (1, DAY_MS) if self._by_day else (1,):
             table[:] = 0
             mark(address_of(records), size, user_of, self._raw, now_ms, unit_ms, table, places, hashes)
-        count = count_marked(address_of(records), size)
+        count = count_marked(address_of(records), size, self._raw)
         found = _Marked(np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.bool_))
-        list_marked(address_of(records), size, *found)
+        list_marked(address_of(records), size, self._raw, *found)
         return found
 
     def close(self) -> None:

@@ -54,6 +54,16 @@ _FROM_0: Final = np.uint64(0x5050505050505050)
 _PAST_9: Final = np.uint64(0x4646464646464646)
 _FROM_A: Final = np.uint64(0x1F1F1F1F1F1F1F1F)
 _PAST_F: Final = np.uint64(0x1919191919191919)
+_NIBBLES: Final = np.uint64(0x0F0F0F0F0F0F0F0F)
+_ONES: Final = np.uint64(0x0101010101010101)
+_PAIRS: Final = np.uint64(0x00FF00FF00FF00FF)
+_FOURS: Final = np.uint64(0x0000FFFF0000FFFF)
+_EIGHT: Final = np.uint64(0xFFFFFFFF)
+_NINE: Final = np.uint64(9)
+_S4: Final = np.uint64(4)
+_S6: Final = np.uint64(6)
+_S8: Final = np.uint64(8)
+_S16: Final = np.uint64(16)
 _HYPHENS_8: Final = np.uint64(0x00001D000000001D)
 _HYPHENS_16: Final = np.uint64(0x1D000000001D0000)
 """Turn the hyphens among 8 letters of a UUID into the digit 0."""
@@ -148,6 +158,23 @@ def _not_hex(letters: Any) -> Any:
     digit = (letters + _FROM_0) & ~(letters + _PAST_9)
     letter = (small + _FROM_A) & ~(small + _PAST_F)
     return (~(digit | letter) | letters) & _HIGH
+
+
+@compiled
+def not_small_hex(letters: Any) -> Any:
+    """Return 0 where 8 bytes are all digits of hexadecimal numbers, none of them a capital letter."""
+    digit = (letters + _FROM_0) & ~(letters + _PAST_9)
+    letter = (letters + _FROM_A) & ~(letters + _PAST_F)
+    return (~(digit | letter) | letters) & _HIGH
+
+
+@compiled
+def half(letters: Any) -> Any:
+    """Return 8 small hexadecimal digits as one number of 32 bits."""
+    digits = (letters & _NIBBLES) + ((letters >> _S6) & _ONES) * _NINE
+    pairs = (digits | (digits >> _S4)) & _PAIRS
+    fours = (pairs | (pairs >> _S8)) & _FOURS
+    return (fours | (fours >> _S16)) & _EIGHT
 
 
 @compiled
