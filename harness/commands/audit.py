@@ -107,7 +107,8 @@ def command(
         from harness.history.files import files_of
         from harness.history.local import memory_needed
 
-        progress.note(memory_needed(files_of(events)))
+        progress.note(memory_needed(files_of(events), saves=save is not None))
+        progress.note_first_run()
     order = AuditOrder(
         events,
         id_merge,

@@ -50,6 +50,8 @@ def run(
     from harness.history.funnel import parse_funnel
 
     progress = HistoryProgress()
+    if engine_name == "local":
+        progress.note_first_run()
     order = AuditOrder(
         events,
         "simplified",

@@ -49,6 +49,13 @@ class HistoryProgress:
         if self._is_terminal:
             click.echo(sentence, err=True)
 
+    def note_first_run(self) -> None:
+        """Tell whoever runs this version for the first time why nothing happens at first."""
+        from harness.history.native import LOOPS_ARE_NEW
+
+        if LOOPS_ARE_NEW:
+            self.note("the first run compiles what the next ones find compiled; that takes up to half a minute")
+
     def close(self) -> None:
         """Clear the line."""
         if self._any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
+from harness.commands.history_progress import HistoryProgress
 from harness.event import ID_MERGE_SYSTEMS, IDENTITY_EVENTS, Endpoint, IdMerge
 from harness.problems import InputError, Problem, did_you_mean
 
@@ -165,6 +166,8 @@ def command(
     if cluster_limit is not None:
         chosen = replace(chosen, identity=replace(chosen.identity, cluster_limit=cluster_limit))
 
+    if engine == "local":
+        HistoryProgress().note_first_run()
     with click.progressbar(length=1_000, file=sys.stderr, hidden=not sys.stderr.isatty(), label="reading") as bar:
         order = MigrateOrder(
             paths=events,

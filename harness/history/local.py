@@ -18,18 +18,22 @@ from harness.problems import InputError, Problem
 BYTES_AN_ID: Final = 130
 """Memory that one different id takes, with its dictionary entry and the state of one system (measured, rounded up)."""
 
+BYTES_A_SAVED_ID: Final = 60
+"""Memory that it takes beside that while who every id is gets written (measured, rounded up)."""
+
 BYTES_AT_REST: Final = 450 << 20
 """Memory that a history of any size takes: libraries, blocks in flight, what is put aside before it goes to disk."""
 
 
-def memory_needed(files: Sequence[HistoryFile]) -> str:
-    """Return in a sentence how much memory files will take."""
+def memory_needed(files: Sequence[HistoryFile], *, saves: bool = False) -> str:
+    """Return in a sentence how much memory files will take, and where who every id is gets written, that as well."""
     whole = sum(file.size for file in files)
     many = 10_000_000
-    most = (BYTES_AT_REST + many * BYTES_AN_ID) / 1e9
+    each = BYTES_AN_ID + (BYTES_A_SAVED_ID if saves else 0)
+    most = (BYTES_AT_REST + many * each) / 1e9
     some = "1 file" if len(files) == 1 else f"{len(files):,} files"
     return (
-        f"{some}, {whole / 1e6:,.0f} MB; memory: {BYTES_AT_REST / 1e9:.1f} GB and {BYTES_AN_ID} bytes for each "
+        f"{some}, {whole / 1e6:,.0f} MB; memory: {BYTES_AT_REST / 1e9:.1f} GB and {each} bytes for each "
         f"different id ({most:.1f} GB for {many:,} ids)"
     )
 

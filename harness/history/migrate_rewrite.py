@@ -41,7 +41,7 @@ def rewritten_lines(order: MigrateOrder, plan: Plan, source: Source) -> Iterator
     Raises:
         InputError: when it can't be read.
     """
-    deciding = _Deciding(order, plan, source.ids)
+    deciding = Deciding(order, plan, source.ids)
     lines_of = LineSource(source.files)
     with closing(lines_of):
         for batch, is_stored in source.stored():
@@ -52,7 +52,7 @@ def rewritten_lines(order: MigrateOrder, plan: Plan, source: Source) -> Iterator
             except StopIteration:
                 raise _changed(source, batch.file) from None
             rewriting = deciding.decide(batch, is_stored, lines)
-            yield _written(lines, rewriting, source.ids)
+            yield new_lines(lines, rewriting, source.ids)
             order.progress("writing", source.share)
 
 
@@ -61,7 +61,7 @@ def _changed(source: Source, file: int) -> InputError:
     return InputError([Problem(source.files[file].name, None, "", message, "Migrate a copy that nobody writes to.")])
 
 
-class _Deciding:
+class Deciding:
     """Says what becomes of each event of a batch."""
 
     def __init__(self, order: MigrateOrder, plan: Plan, dictionary: Dictionary) -> None:
@@ -100,7 +100,7 @@ class _Deciding:
 def _insert_ids(batch: EventBatch, is_wanted: Flags, lines: Lines) -> NDArray[np.uint8]:
     """Return an `$insert_id` for each event that needs one: of its place in the history and of what it holds."""
     rows = np.flatnonzero(is_wanted)
-    texts = [_insert_id(batch.first_index + int(row), _line(lines, int(row))) for row in rows]
+    texts = [_insert_id(batch.first_index + int(row), line_at(lines, int(row))) for row in rows]
     return np.frombuffer("".join(texts).encode(), np.uint8).reshape(len(rows), INSERT_ID_LETTERS)
 
 
@@ -108,11 +108,12 @@ def _insert_id(index: int, line: bytes) -> str:
     return insert_id("event", str(index), line.decode("utf-8", "surrogateescape"))
 
 
-def _line(lines: Lines, row: int) -> bytes:
+def line_at(lines: Lines, row: int) -> bytes:
+    """Return a line as it stands in the history."""
     return lines.data[lines.start[row] : lines.end[row]].tobytes()
 
 
-def _written(lines: Lines, rewriting: Rewriting, dictionary: Dictionary) -> tuple[NDArray[np.uint8], Longs]:
+def new_lines(lines: Lines, rewriting: Rewriting, dictionary: Dictionary) -> tuple[NDArray[np.uint8], Longs]:
     """Return the new lines, and where each ends."""
     made, ends, unusual = splice(lines, rewriting, *dictionary.raw())
     if len(unusual):
@@ -132,7 +133,7 @@ def _with_unusual(
         action = int(rewriting.action[row])
         new = "" if action & KEEP_INSERT_ID else rewriting.insert_id[named[row]].tobytes().decode()
         distinct_id, user, device = (dictionary.text(int(column[row])) for column in rewriting[1:4])
-        line = rewritten(_line(lines, row), action, distinct_id, user, device, new)
+        line = rewritten(line_at(lines, row), action, distinct_id, user, device, new)
         parts += [made[begin : ends[row]].tobytes(), line]
         begin = int(ends[row])
         longer[row] = len(line)

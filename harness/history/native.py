@@ -31,13 +31,16 @@ PREFIX_WORD: Final = np.frombuffer(b"$device:", np.uint64)[0]
 _OPTIONS: Final[dict[str, Any]] = {"cache": True, "nogil": True, "boundscheck": False, "_nrt": False}
 
 
-def forget_stale_loops(folder: Path) -> None:
+def forget_stale_loops(folder: Path) -> bool:
     """Remove compiled loops of other sources than those that are there now.
 
     numba looks at the file of a loop only, not at the files of what it calls: an edit of one of those would go unseen.
 
     Args:
         folder: where the sources are; the compiled loops are in its `__pycache__`.
+
+    Returns:
+        Whether every loop has to be compiled anew; False where nobody can tell.
     """
     stamp = hashlib.sha256()
     for source in sorted(folder.glob("*.py")):
@@ -47,13 +50,14 @@ def forget_stale_loops(folder: Path) -> None:
     kept = folder / "__pycache__" / "loops.stamp"
     try:
         if kept.exists() and kept.read_text(encoding="ascii") == stamp.hexdigest():
-            return
+            return False
         for path in (*kept.parent.glob("*.nbi"), *kept.parent.glob("*.nbc")):
             path.unlink(missing_ok=True)
         kept.write_text(stamp.hexdigest(), encoding="ascii")
     except (OSError, UnicodeDecodeError):
         # Whoever may not write here has a cache elsewhere, by the path and time of this very version.
-        return
+        return False
+    return True
 
 
 def compiled(function: Function) -> Function:
@@ -66,7 +70,8 @@ def compiled(function: Function) -> Function:
     return cast("Function", made)
 
 
-forget_stale_loops(Path(__file__).parent)
+LOOPS_ARE_NEW: Final = forget_stale_loops(Path(__file__).parent)
+"""Whether this is the first run of this version, which compiles every loop it comes to."""
 
 if TYPE_CHECKING:
 

@@ -30,7 +30,7 @@ from harness.history.migrate_output import Shards, association_lines, insert_id
 from harness.history.migrate_plan import padded, plan
 from harness.history.migrate_proof import prove, rehearsal
 from harness.history.migrate_records import Census, Edges, Longs, MigrateOrder, Plan, Proof
-from harness.history.migrate_rewrite import _Deciding, _line, _written
+from harness.history.migrate_rewrite import Deciding, line_at, new_lines
 from harness.history.migrate_source import Source
 from harness.history.migrate_splice import DROPPED, INSERT_ID_LETTERS, KEEP_INSERT_ID, REWRITTEN, Lines, Rewriting
 from harness.history.native import compiled
@@ -191,13 +191,13 @@ def _associations(order: MigrateOrder, planned: Plan, source: Source, written: S
 def _rewritten(
     order: MigrateOrder, planned: Plan, source: Source, index: Longs, written: Shards
 ) -> Iterator[pa.RecordBatch]:
-    deciding = _Deciding(order, planned, source.ids)
+    deciding = Deciding(order, planned, source.ids)
     with closing(LineSource(source.files)) as lines_of:
         for batch, is_stored in source.stored():
             lines = lines_of.take(batch.file, batch.size)
             there = index[batch.first_index : batch.first_index + batch.size]
             rewriting = _renamed(deciding.decide(batch, is_stored, lines), lines, there)
-            made, ends = _written(lines, rewriting, source.ids)
+            made, ends = new_lines(lines, rewriting, source.ids)
             written.write(made, ends)
             kept = there[rewriting.action != DROPPED]
             begins = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[: len(ends)]
@@ -210,7 +210,7 @@ def _renamed(rewriting: Rewriting, lines: Lines, index: Longs) -> Rewriting:
     """Return what becomes of a batch, with `$insert_id`s made of places in the whole history where they are needed."""
     rows = np.flatnonzero((rewriting.action & (REWRITTEN | KEEP_INSERT_ID)) == REWRITTEN)
     texts = [
-        insert_id("event", str(int(index[row])), _line(lines, int(row)).decode("utf-8", "surrogateescape"))
+        insert_id("event", str(int(index[row])), line_at(lines, int(row)).decode("utf-8", "surrogateescape"))
         for row in rows
     ]
     made = np.frombuffer("".join(texts).encode(), np.uint8).reshape(len(rows), INSERT_ID_LETTERS)

@@ -257,7 +257,9 @@ def _close_gateway() -> None:
 
 def reason_of(error: BaseException) -> str:
     """Return the innermost reason of an error of Spark in one line, without the trace of the JVM or of a task."""
-    text = str(getattr(error, "java_exception", None) or error)
+    java = getattr(error, "java_exception", None)
+    # PySpark keeps the trace of the JVM, where the reasons of the reason stand, out of most of its messages.
+    text = f"{java or error}\n{getattr(error, '_stackTrace', None) or (error if java else '')}"
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     if "Traceback (most recent call last):" in text:

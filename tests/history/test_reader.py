@@ -336,15 +336,15 @@ def test_compiled_loops_of_other_sources_are_forgotten(tmp_path: Path) -> None:
     source, cache = tmp_path / "loops.py", tmp_path / "__pycache__"
     cache.mkdir()
     source.write_text("@compiled first")
-    forget_stale_loops(tmp_path)
+    assert forget_stale_loops(tmp_path)
     compiled = cache / "loops.f-1.nbc"
     compiled.write_text("machine code")
-    forget_stale_loops(tmp_path)
+    assert not forget_stale_loops(tmp_path)
     assert compiled.exists()
     source.write_text("@compiled second")
-    forget_stale_loops(tmp_path)
+    assert forget_stale_loops(tmp_path)
     assert not compiled.exists()
-    forget_stale_loops(tmp_path / "nowhere")
+    assert not forget_stale_loops(tmp_path / "nowhere")
 
 
 def test_marks_of_ids_are_those_of_the_rules() -> None:
@@ -353,6 +353,9 @@ def test_marks_of_ids_are_those_of_the_rules() -> None:
     letters = "0123456789abcdefABCDEFxyzXYZ-$:é\u212a"
     texts += ["".join(chance.choices(letters, k=chance.randint(0, 40))) for _ in range(2000)]
     texts += ["-".join("".join(chance.choices("0aFg", k=chance.randint(0, 3))) for _ in range(5)) for _ in range(500)]
+    uuid = "01234567-89ab-4cde-8f01-23456789abcd"
+    beside = [letter for first, last in ("09", "af", "AF") for letter in (chr(ord(first) - 1), chr(ord(last) + 1))]
+    texts += [uuid[:at] + letter + uuid[at + 1 :] for at in range(36) for letter in [*beside, "-", "\x10", "\xe9"]]
     texts += [prefix + text for prefix in ("$device:", "$DEVICE:", "$Device:", "$device;") for text in texts[::3]]
     ids = Dictionary()
     for text, code in zip(texts, ids.codes(texts), strict=True):
