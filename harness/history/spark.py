@@ -121,7 +121,7 @@ def _replayed(
         audit = added(found, replace(empty, now_ms=clock), people, overview.broken_lines, overview.broken)
         if order.save is not None:
             resolved = replayed.where("id is not null").select("id", "canonical", "reason", "event_index")
-            save_resolved(resolved, order.save)
+            save_resolved(resolved, order.save, audit.ids)
     finally:
         replayed.unpersist()
     return audit, found

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-ONE_TASK_EDGES: Final = 8_000_000
+ONE_TASK_EDGES: Final = 24_000_000
 """So many edges are finished in one task, which takes some 80 bytes for each."""
 
 LABELS: Final = "node long, root long"
