@@ -101,7 +101,7 @@ def canonical_of(
         return best
     lots = np.empty((len(root), 2), np.uint64)
     state = _keyed_state(settings.canonical_seed)
-    address = heap.__array_interface__["data"][0]
+    address = address_of(heap)
     codes = np.empty(len(root), np.uint32)
     codes = codes[: _in_clusters(root, size, best, codes)]
     parts = [codes[first : first + _CHUNK] for first in range(0, len(codes), _CHUNK)]

@@ -154,17 +154,20 @@ def _uuid(at: int, length: int) -> int:
 @compiled
 def _not_hex(letters: Any) -> Any:
     """Return 0 where 8 bytes are all digits of hexadecimal numbers, in either case."""
-    small = letters | _SMALL
-    digit = (letters + _FROM_0) & ~(letters + _PAST_9)
-    letter = (small + _FROM_A) & ~(small + _PAST_F)
-    return (~(digit | letter) | letters) & _HIGH
+    return _neither(letters, letters | _SMALL)
 
 
 @compiled
 def not_small_hex(letters: Any) -> Any:
     """Return 0 where 8 bytes are all digits of hexadecimal numbers, none of them a capital letter."""
+    return _neither(letters, letters)
+
+
+@compiled
+def _neither(letters: Any, small: Any) -> Any:
+    """Return 0 where each of 8 bytes is a digit, or as a small letter one from a to f."""
     digit = (letters + _FROM_0) & ~(letters + _PAST_9)
-    letter = (letters + _FROM_A) & ~(letters + _PAST_F)
+    letter = (small + _FROM_A) & ~(small + _PAST_F)
     return (~(digit | letter) | letters) & _HIGH
 
 

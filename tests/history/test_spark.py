@@ -279,6 +279,15 @@ class TestWhatGoesWrong:
         assert (tmp_path / "ids.parquet").read_bytes() == b"before"
         assert sorted(file.name for file in tmp_path.iterdir()) == ["history.jsonl", "ids.parquet"]
 
+    def test_ids_that_travel_in_many_pieces_are_the_same_in_the_same_order(
+        self, session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "history.jsonl"
+        write_file(settings_of("original", 2000), path, "wire", lambda count: None)
+        monkeypatch.setattr("harness.history.spark_save.IDS_AT_ONCE", 30)
+        audit = same(session, AuditOrder([str(path)], "original", ProjectSettings()), tmp_path, Sizes())
+        assert audit.ids > 4 * 30
+
     def test_an_empty_folder_gets_parts_and_a_mark_that_they_are_whole(self, session: Any, tmp_path: Path) -> None:
         path = tmp_path / "history.jsonl"
         path.write_text(json.dumps({"event": "a", "properties": {"distinct_id": "x", "time": 1_700_000_000}}) + "\n")
@@ -311,6 +320,11 @@ class TestWhatGoesWrong:
         assert reason_of(RuntimeError(text)) == "java.io.IOException: No space left on device"
         text = "wrapped\nTraceback (most recent call last):\n  File x\n    y\nValueError: odd\n\n\tat org"
         assert reason_of(RuntimeError(text)) == "ValueError: odd"
+
+    def test_the_reason_that_spark_keeps_out_of_its_message_is_told(self) -> None:
+        error = RuntimeError("Exception thrown in awaitResult: ")
+        error._stackTrace = "x: wrapped\n\tat y\nCaused by: java.lang.OutOfMemoryError: Java heap space\n\tat z"  # type: ignore[attr-defined]
+        assert reason_of(error) == "java.lang.OutOfMemoryError: Java heap space"
 
 
 class TestCommand:
